@@ -1,0 +1,459 @@
+//! The model becomes Rust.
+
+use std::fmt::Write as _;
+
+use molos_runtime::ForeignKeys;
+use molos_runtime::catalog::{Kind, quote as sql_name};
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{LitStr, Path};
+
+use crate::diagnostic::Diagnostic;
+use crate::input::Input;
+use crate::source::{MigrationFile, Script, Source};
+use crate::table::{Field, FieldKind, Model};
+
+/// What is wrong, as the compiler says it.
+pub(crate) fn errors(errors: &[Diagnostic], span: Span) -> TokenStream {
+    errors
+        .iter()
+        .map(|error| {
+            let text = error.render();
+            quote_spanned!(span=> ::core::compile_error!(#text);)
+        })
+        .collect()
+}
+
+/// `MIGRATIONS`, and what keeps it in step with the directory.
+pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
+    let molos = &input.molos;
+    let Source { directory, migrations, files, .. } = source;
+    let set = &input.set;
+    let list = migrations.iter().map(|file| migration(file, molos));
+    let doc = migrations_doc(source);
+    let tracked = files.iter().map(|file| format!("/{directory}/{file}"));
+    let test = directory_test(source, input);
+    quote! {
+        #[doc = #doc]
+        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::new(#set, #directory, const { &[#(#list),*] });
+
+        // Named so that an edit of one of these files compiles this crate again.
+        const _: &[&[u8]] = &[
+            #(::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #tracked))),*
+        ];
+
+        #test
+    }
+}
+
+fn migration(file: &MigrationFile, molos: &Path) -> TokenStream {
+    let version = Literal::i64_unsuffixed(file.version);
+    let path = &file.up.path;
+    let start = Literal::usize_unsuffixed(file.name.start);
+    let len = Literal::usize_unsuffixed(file.name.len());
+    let checksum = Literal::byte_string(file.checksum.as_bytes());
+    let up = script(&file.up, molos);
+    let down = file.down.as_ref().map(|down| script(down, molos));
+    let down =
+        down.map_or_else(|| quote!(::core::option::Option::None), |down| quote!(::core::option::Option::Some(#down)));
+    quote! {
+        #molos::Migration::embedded(
+            #version, #path, (#start, #len), #molos::Checksum::from_bytes(*#checksum), #up, #down
+        )
+    }
+}
+
+fn script(script: &Script, molos: &Path) -> TokenStream {
+    let sql = script.sql();
+    let line = Literal::u32_unsuffixed(script.line());
+    let keys = match script.directives.foreign_keys.unwrap_or_default() {
+        ForeignKeys::Off => quote!(Off),
+        ForeignKeys::On => quote!(On),
+    };
+    quote!(#molos::Script { sql: #sql, line: #line, keys: #molos::ForeignKeys::#keys })
+}
+
+fn migrations_doc(source: &Source) -> String {
+    let mut doc =
+        format!("The migrations of `{}`.\n\n| version | name | way back |\n| --- | --- | --- |\n", source.directory);
+    for file in &source.migrations {
+        let down = if file.down.is_some() { "yes" } else { "no" };
+        let _ = writeln!(doc, "| {} | {} | {down} |", file.version, file.name().replace('|', "\\|"));
+    }
+    doc
+}
+
+/// A test for the one thing that the compiler cannot see: a file that came into the directory after the last build.
+fn directory_test(source: &Source, input: &Input) -> TokenStream {
+    let directory = format!("/{}", source.directory);
+    let known = source.files.iter().cloned().chain(input.ignore.iter().map(LitStr::value));
+    let help = format!(
+        "is not in this binary; write `println!(\"cargo::rerun-if-changed={}\");` in build.rs, so that cargo sees new files",
+        source.directory
+    );
+    quote! {
+        #[cfg(test)]
+        mod molos_directory {
+            #[test]
+            fn every_migration_is_in_this_binary() {
+                let directory = ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #directory);
+                let known: &[&str] = &[#(#known),*];
+                let list = |folder: &::std::path::Path| {
+                    let entries = ::std::fs::read_dir(folder).into_iter().flatten().flatten();
+                    entries.map(|entry| entry.path()).collect::<::std::vec::Vec<_>>()
+                };
+                let name = |path: &::std::path::Path| {
+                    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+                };
+                for path in list(::std::path::Path::new(directory)) {
+                    let mut found = ::std::vec![name(&path)];
+                    if path.is_dir() {
+                        found = list(&path).iter().map(|file| ::std::format!("{}/{}", found[0], name(file))).collect();
+                    }
+                    for file in found {
+                        let hidden = file.split('/').any(|part| part.starts_with('.'));
+                        let new = file.ends_with(".sql") && !hidden && !known.contains(&file.as_str());
+                        ::core::assert!(!new, "`{file}` {}", #help);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The module of typed tables.
+pub(crate) fn tables(models: &[Model], molos: &Path) -> TokenStream {
+    let tables = models.iter().map(|model| table(model, molos));
+    quote! {
+        /// The tables and views of the schema that the migrations lead to.
+        #[allow(dead_code, clippy::all, clippy::pedantic)]
+        pub mod tables {
+            #(#tables)*
+        }
+    }
+}
+
+/// The SQL that the generated code of a table is made of.
+pub(crate) struct Sql {
+    pub(crate) select: String,
+    pub(crate) write: Option<WriteSql>,
+    pub(crate) keyed: Option<KeyedSql>,
+}
+
+/// For what can be inserted.
+pub(crate) struct WriteSql {
+    pub(crate) insert: String,
+    pub(crate) insert_new: String,
+}
+
+/// For what has a primary key.
+pub(crate) struct KeyedSql {
+    pub(crate) find: String,
+    pub(crate) update: String,
+    pub(crate) delete: String,
+}
+
+impl Sql {
+    pub(crate) fn of(model: &Model) -> Self {
+        let table = sql_name(&model.table.name);
+        let names = |fields: &[&Field]| {
+            let names: Vec<String> = fields.iter().map(|field| sql_name(&field.column.name)).collect();
+            names.join(", ")
+        };
+        let all: Vec<&Field> = model.fields.iter().collect();
+        let written: Vec<&Field> = model.written().collect();
+        let key = model.key();
+        let select = format!("SELECT {} FROM {table}", names(&all));
+        if model.table.kind != Kind::Table {
+            return Self { select, write: None, keyed: None };
+        }
+        let insert = |values: &dyn Fn(usize, &Field) -> String| {
+            let values: Vec<String> = written.iter().enumerate().map(|(i, field)| values(i + 1, field)).collect();
+            let (written, all) = (names(&written), names(&all));
+            format!("INSERT INTO {table} ({written}) VALUES ({}) RETURNING {all}", values.join(", "))
+        };
+        let write = WriteSql {
+            insert: insert(&|i, _| format!("?{i}")),
+            insert_new: insert(&|i, field| match &field.column.default {
+                Some(default) => format!("coalesce(?{i}, {})", default_expression(default)),
+                None => format!("?{i}"),
+            }),
+        };
+        let with_key: Vec<String> =
+            key.iter().enumerate().map(|(i, field)| format!("{} = ?{}", sql_name(&field.column.name), i + 1)).collect();
+        let with_key = with_key.join(" AND ");
+        let others = written.iter().filter(|field| field.column.key == 0);
+        let mut changes: Vec<String> = others
+            .enumerate()
+            .map(|(i, field)| format!("{} = ?{}", sql_name(&field.column.name), key.len() + i + 1))
+            .collect();
+        // A statement that changes nothing still tells whether the row is there.
+        if changes.is_empty() {
+            changes.extend(key.iter().map(|field| sql_name(&field.column.name)).map(|name| format!("{name} = {name}")));
+        }
+        let keyed = (!key.is_empty()).then(|| KeyedSql {
+            find: format!("{select} WHERE {with_key}"),
+            update: format!("UPDATE {table} SET {} WHERE {with_key}", changes.join(", ")),
+            delete: format!("DELETE FROM {table} WHERE {with_key}"),
+        });
+        Self { select, write: Some(write), keyed }
+    }
+
+    /// Every statement, each with what a program could not do without it.
+    pub(crate) fn statements(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let write =
+            self.write.iter().flat_map(|sql| [("inserted into", &sql.insert), ("inserted into", &sql.insert_new)]);
+        let keyed = self
+            .keyed
+            .iter()
+            .flat_map(|sql| [("found in", &sql.find), ("updated in", &sql.update), ("deleted from", &sql.delete)]);
+        let select = std::iter::once(("read from", &self.select));
+        select.chain(write).chain(keyed).map(|(what, sql)| (what, sql.as_str()))
+    }
+}
+
+/// A column's default where an expression is expected: a bare or double-quoted word is a string in a `DEFAULT`, and
+/// would be a column here.
+fn default_expression(default: &str) -> String {
+    let keyword = ["NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"];
+    let is_word = default.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && default.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if is_word && !keyword.iter().any(|keyword| keyword.eq_ignore_ascii_case(default)) {
+        return format!("'{default}'");
+    }
+    match default.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(word) => format!("'{}'", word.replace("\"\"", "\"").replace('\'', "''")),
+        None => format!("({default})"),
+    }
+}
+
+fn table(model: &Model, molos: &Path) -> TokenStream {
+    let sql = Sql::of(model);
+    let row = &model.row;
+    let name = &model.table.name;
+    let columns = model.fields.iter().map(|field| &field.column.name);
+    let what = match model.table.kind {
+        Kind::Table => "table",
+        Kind::View => "view",
+        Kind::Virtual => "virtual table",
+    };
+    let doc = format!("A row of the {what} `{name}`.\n\n````sql\n{}\n````", model.table.sql);
+    let fields = model.fields.iter().map(|field| {
+        let (name, ty, doc) = (&field.name, owned_type(field, molos), column_doc(field));
+        quote!(#[doc = #doc] pub #name: #ty)
+    });
+    let from_row = model.fields.iter().enumerate().map(|(i, field)| {
+        let name = &field.name;
+        let i = Literal::usize_unsuffixed(i);
+        quote!(#name: row.get(#i)?)
+    });
+    let select = &sql.select;
+    let keyed = sql.keyed.as_ref().map(|sql| keyed(model, sql, molos));
+    let write = sql.write.as_ref().map(|sql| write(model, sql, molos));
+    quote! {
+        #[doc = #doc]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq)]
+        pub struct #row {
+            #(#fields),*
+        }
+
+        impl #molos::Table for #row {
+            const NAME: &'static str = #name;
+            const COLUMNS: &'static [&'static str] = &[#(#columns),*];
+            const SELECT: &'static str = #select;
+
+            fn from_row(row: &#molos::rusqlite::Row<'_>) -> #molos::rusqlite::Result<Self> {
+                ::core::result::Result::Ok(Self { #(#from_row),* })
+            }
+        }
+
+        #keyed
+        #write
+    }
+}
+
+fn keyed(model: &Model, sql: &KeyedSql, molos: &Path) -> TokenStream {
+    let row = &model.row;
+    let KeyedSql { find, update, delete } = sql;
+    let fields = model.key();
+    let types: Vec<TokenStream> = fields
+        .iter()
+        .map(|field| match field.kind {
+            FieldKind::Value => quote!(&'k #molos::rusqlite::types::Value),
+            kind => borrowed(kind, &quote!('k), molos),
+        })
+        .collect();
+    let values = fields.iter().map(|field| {
+        let name = &field.name;
+        match (field.kind, field.nullable) {
+            (FieldKind::Integer | FieldKind::Real | FieldKind::Bool, false) => quote!(self.#name),
+            (FieldKind::Integer | FieldKind::Real | FieldKind::Bool, true) => quote!(self.#name?),
+            (_, false) => quote!(&self.#name),
+            (_, true) => quote!(self.#name.as_deref()?),
+        }
+    });
+    let (key, value, parts) = if let [only] = types.as_slice() {
+        (quote!(#only), quote!(#(#values)*), quote!(key))
+    } else {
+        let at = (0..types.len()).map(Literal::usize_unsuffixed);
+        (quote!((#(#types),*)), quote!((#(#values),*)), quote!(#(&key.#at),*))
+    };
+    let written = model.written().filter(|field| field.column.key == 0);
+    let values = fields.iter().copied().chain(written).map(|field| {
+        let name = &field.name;
+        quote!(&self.#name)
+    });
+    let run = run_type(molos);
+    quote! {
+        impl #molos::Keyed for #row {
+            type Key<'k> = #key;
+            const FIND: &'static str = #find;
+            const UPDATE: &'static str = #update;
+            const DELETE: &'static str = #delete;
+
+            fn with_key<T>(key: &Self::Key<'_>, run: #run) -> T {
+                run(&[#parts])
+            }
+
+            fn with_row<T>(&self, run: #run) -> T {
+                run(&[#(#values),*])
+            }
+
+            fn key(&self) -> ::core::option::Option<Self::Key<'_>> {
+                ::core::option::Option::Some(#value)
+            }
+        }
+    }
+}
+
+fn write(model: &Model, sql: &WriteSql, molos: &Path) -> TokenStream {
+    let Some(new) = &model.new else { return TokenStream::new() };
+    let WriteSql { insert, insert_new } = sql;
+    let row = &model.row;
+    let names: Vec<_> = model.written().map(|field| &field.name).collect();
+    let run = run_type(molos);
+    let lifetime =
+        model.written().any(|field| matches!(field.kind, FieldKind::Text | FieldKind::Blob)).then(|| quote!(<'a>));
+    let elided = lifetime.as_ref().map(|_| quote!(<'_>));
+    let new_type = |field: &Field| {
+        let ty = borrowed(field.kind, &quote!('a), molos);
+        if field.is_optional() { quote!(::core::option::Option<#ty>) } else { ty }
+    };
+    let fields = model.written().map(|field| {
+        let (name, ty, doc) = (&field.name, new_type(field), new_column_doc(field));
+        quote!(#[doc = #doc] pub #name: #ty)
+    });
+    let required: Vec<&Field> = model.written().filter(|field| !field.is_optional()).collect();
+    let parameters = required.iter().map(|field| {
+        let (name, ty) = (&field.name, new_type(field));
+        quote!(#name: #ty)
+    });
+    let set = model.written().map(|field| {
+        let name = &field.name;
+        if field.is_optional() { quote!(#name: ::core::option::Option::None) } else { quote!(#name) }
+    });
+    let default = required.is_empty().then(|| {
+        quote! {
+            impl #lifetime ::core::default::Default for #new #lifetime {
+                fn default() -> Self {
+                    Self::new()
+                }
+            }
+        }
+    });
+    let doc = format!("A row to insert into the table `{}`. What is `None` is left to the database.", model.table.name);
+
+    quote! {
+        impl #molos::Insert for #row {
+            type Row = Self;
+            const INSERT: &'static str = #insert;
+
+            fn with_values<T>(&self, run: #run) -> T {
+                run(&[#(&self.#names),*])
+            }
+        }
+
+        #[doc = #doc]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq)]
+        pub struct #new #lifetime {
+            #(#fields),*
+        }
+
+        impl #lifetime #new #lifetime {
+            /// A row with what the database cannot fill in, in the order of the columns.
+            #[must_use]
+            pub fn new(#(#parameters),*) -> Self {
+                Self { #(#set),* }
+            }
+        }
+
+        #default
+
+        impl #molos::Insert for #new #elided {
+            type Row = #row;
+            const INSERT: &'static str = #insert_new;
+
+            fn with_values<T>(&self, run: #run) -> T {
+                run(&[#(&self.#names),*])
+            }
+        }
+    }
+}
+
+/// What the traits' `with_…` functions are given.
+fn run_type(molos: &Path) -> TokenStream {
+    quote!(impl ::core::ops::FnOnce(&[&dyn #molos::rusqlite::ToSql]) -> T)
+}
+
+fn owned_type(field: &Field, molos: &Path) -> TokenStream {
+    let ty = match field.kind {
+        FieldKind::Text => quote!(::std::string::String),
+        FieldKind::Blob => quote!(::std::vec::Vec<u8>),
+        kind => borrowed(kind, &TokenStream::new(), molos),
+    };
+    if field.nullable { quote!(::core::option::Option<#ty>) } else { ty }
+}
+
+fn borrowed(kind: FieldKind, lifetime: &TokenStream, molos: &Path) -> TokenStream {
+    match kind {
+        FieldKind::Integer => quote!(i64),
+        FieldKind::Real => quote!(f64),
+        FieldKind::Bool => quote!(bool),
+        FieldKind::Text => quote!(&#lifetime str),
+        FieldKind::Blob => quote!(&#lifetime [u8]),
+        FieldKind::Value => quote!(#molos::rusqlite::types::Value),
+    }
+}
+
+/// What was declared of a column: `id TEXT NOT NULL`.
+fn column_doc(field: &Field) -> String {
+    let column = &field.column;
+    let mut doc = format!("`{}", column.name.replace('`', "'"));
+    if !column.declared_type.is_empty() {
+        let _ = write!(doc, " {}", column.declared_type);
+    }
+    if column.not_null {
+        doc += " NOT NULL";
+    }
+    if let Some(default) = &column.default {
+        let _ = write!(doc, " DEFAULT {}", default.replace('`', "'"));
+    }
+    doc += "`";
+    if column.key > 0 {
+        doc += ", in the primary key";
+    }
+    if column.generated {
+        doc += ", generated";
+    }
+    doc
+}
+
+fn new_column_doc(field: &Field) -> String {
+    let left_out = match &field.column.default {
+        Some(default) => format!("; `None` is its default, `{}`", default.replace('`', "'")),
+        None if field.column.rowid => "; `None` is the next free number".to_owned(),
+        None if field.nullable => "; `None` is `NULL`".to_owned(),
+        None => String::new(),
+    };
+    column_doc(field) + &left_out
+}

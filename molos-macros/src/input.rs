@@ -1,0 +1,130 @@
+//! The macro's own syntax: a directory, and options after it.
+
+use proc_macro2::{Ident, Span};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Error, LitStr, Path, Result, Token, braced, bracketed};
+
+/// What the user asked for.
+pub(crate) struct Input {
+    /// The directory of migrations, relative to the manifest of the crate that is compiled.
+    pub(crate) directory: String,
+    /// Where the directory is named, or the whole macro call.
+    pub(crate) span: Span,
+    /// Files that are no migrations.
+    pub(crate) ignore: Vec<LitStr>,
+    /// Names for structs and fields that the database's own names do not give.
+    pub(crate) rename: Vec<(LitStr, Ident)>,
+    /// SQL functions that the program registers.
+    pub(crate) functions: Vec<Function>,
+    /// The name of the set in the history table.
+    pub(crate) set: String,
+    /// Where to find molos.
+    pub(crate) molos: Path,
+}
+
+/// An SQL function of the program's own: `"is_uuid/1"`.
+pub(crate) struct Function {
+    pub(crate) name: String,
+    /// -1 for any number.
+    pub(crate) arguments: i32,
+}
+
+impl Parse for Input {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let mut parsed = Self {
+            directory: "migrations".to_owned(),
+            span: Span::call_site(),
+            ignore: Vec::new(),
+            rename: Vec::new(),
+            functions: Vec::new(),
+            set: "app".to_owned(),
+            molos: syn::parse_str("::molos")?,
+        };
+        if input.peek(LitStr) {
+            let directory: LitStr = input.parse()?;
+            parsed.directory = directory.value();
+            parsed.span = directory.span();
+            if parsed.directory.is_empty() {
+                return Err(Error::new(parsed.span, "the directory has no name; write `\"migrations\"`, say"));
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        let mut seen: Vec<String> = Vec::new();
+        while !input.is_empty() {
+            let name = input.call(<Ident as syn::ext::IdentExt>::parse_any)?;
+            if seen.iter().any(|seen| name == seen) {
+                return Err(Error::new(name.span(), format!("`{name}` is given twice")));
+            }
+            input.parse::<Token![=]>()?;
+            parsed.option(&name, input)?;
+            seen.push(name.to_string());
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+impl Input {
+    fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
+        match name.to_string().as_str() {
+            "ignore" => self.ignore = strings(input)?,
+            "functions" => self.functions = strings(input)?.iter().map(function).collect::<Result<_>>()?,
+            "rename" => self.rename = names(input)?,
+            "set" => {
+                let set: LitStr = input.parse()?;
+                self.set = set.value();
+                if self.set.is_empty() {
+                    return Err(Error::new(set.span(), "a set needs a name"));
+                }
+            }
+            "crate" => self.molos = input.call(Path::parse_mod_style)?,
+            _ => {
+                return Err(Error::new(
+                    name.span(),
+                    format!("unknown option `{name}`; there are `crate`, `functions`, `ignore`, `rename` and `set`"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn strings(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
+    let content;
+    bracketed!(content in input);
+    Ok(Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?.into_iter().collect())
+}
+
+fn names(input: ParseStream<'_>) -> Result<Vec<(LitStr, Ident)>> {
+    struct Rename(LitStr, Ident);
+    impl Parse for Rename {
+        fn parse(input: ParseStream<'_>) -> Result<Self> {
+            let from = input.parse()?;
+            input.parse::<Token![=>]>()?;
+            Ok(Self(from, input.parse()?))
+        }
+    }
+    let content;
+    braced!(content in input);
+    let renames = Punctuated::<Rename, Token![,]>::parse_terminated(&content)?;
+    Ok(renames.into_iter().map(|Rename(from, to)| (from, to)).collect())
+}
+
+fn function(text: &LitStr) -> Result<Function> {
+    let value = text.value();
+    let parsed = value.rsplit_once('/').and_then(|(name, arguments)| {
+        let arguments = arguments.parse().ok().filter(|count| (-1..=127).contains(count))?;
+        (!name.is_empty() && !name.contains('\0')).then(|| Function { name: name.to_owned(), arguments })
+    });
+    parsed.ok_or_else(|| {
+        Error::new(
+            text.span(),
+            "a function is written with its number of arguments: `\"is_uuid/1\"`, or `\"concat_all/-1\"` for any number",
+        )
+    })
+}

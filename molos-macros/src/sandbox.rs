@@ -1,0 +1,282 @@
+//! What a migration may do while it is rehearsed: be a database, and nothing else.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use molos_runtime::driver::{Driver, DriverError, Violations};
+use molos_runtime::rusqlite::functions::FunctionFlags;
+use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use molos_runtime::rusqlite::limits::Limit;
+use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use molos_runtime::rusqlite::{self, Connection};
+use molos_runtime::{Applied, ForeignKeys, HISTORY_TABLE, Record};
+
+use crate::input::Function;
+
+/// How many instructions of SQLite's virtual machine one script may take: some seconds in an unoptimised build. On a
+/// database without rows, a migration takes thousands.
+const INSTRUCTIONS: i64 = 50_000_000;
+/// How many instructions pass between two looks at how many are left.
+const INTERVAL: i32 = 10_000;
+/// The most bytes that a value or row may have.
+const LARGEST_VALUE: i32 = 64 << 20;
+
+/// A connection to an in-memory database, in which a script can reach nothing outside of it.
+pub(crate) struct Sandbox {
+    conn: Connection,
+    guard: Guard,
+}
+
+/// What the sandbox saw of the script that ran last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// What it was stopped from doing.
+    pub(crate) refusal: Option<Refusal>,
+    /// Each `PRAGMA foreign_keys = …` in it, in order: whether it switched enforcement on.
+    pub(crate) foreign_keys: Vec<bool>,
+}
+
+/// Something that a migration may not do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT`, `RELEASE`.
+    Transaction,
+    /// `ATTACH`.
+    Attach,
+    /// `DETACH`.
+    Detach,
+    /// A call of `load_extension`.
+    LoadExtension,
+    /// A pragma, by name.
+    Pragma(String),
+    /// A change to the history table.
+    History,
+    /// It ran for too long.
+    Runaway,
+    /// Something that SQLite may learn to do one day.
+    Other(String),
+}
+
+#[derive(Clone, Default)]
+struct Guard(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// Whether a script is running; if not, it is the engine's own statements.
+    watching: bool,
+    instructions: i64,
+    seen: Seen,
+}
+
+impl Guard {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sandbox {
+    pub(crate) fn open(functions: &[Function]) -> rusqlite::Result<Self> {
+        let mut conn = Connection::open_in_memory()?;
+        // Neither a sort nor a temporary table may go to a file.
+        conn.execute_batch("PRAGMA temp_store = MEMORY")?;
+        done(conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LARGEST_VALUE))?;
+        done(conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0))?;
+        for function in functions {
+            register(&conn, function)?;
+        }
+        let guard = Guard::default();
+        let authorizer = guard.clone();
+        done(conn.authorizer(Some(move |context: AuthContext<'_>| authorize(&mut authorizer.lock(), &context))))?;
+        let counter = guard.clone();
+        let progress = move || {
+            let state = &mut *counter.lock();
+            state.instructions += i64::from(INTERVAL);
+            let stop = state.watching && state.instructions > INSTRUCTIONS;
+            if stop {
+                state.seen.refusal = Some(Refusal::Runaway);
+            }
+            stop
+        };
+        done(conn.progress_handler(INTERVAL, Some(progress)))?;
+        Ok(Self { conn, guard })
+    }
+
+    /// The connection, for reading the schema.
+    pub(crate) fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// What the script that ran last did, or was stopped from doing.
+    pub(crate) fn seen(&self) -> Seen {
+        self.guard.lock().seen.clone()
+    }
+}
+
+fn authorize(state: &mut State, context: &AuthContext<'_>) -> Authorization {
+    if !state.watching {
+        return Authorization::Allow;
+    }
+    let refusal = match context.action {
+        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => Refusal::Transaction,
+        AuthAction::Attach { .. } => Refusal::Attach,
+        AuthAction::Detach { .. } => Refusal::Detach,
+        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
+            Refusal::LoadExtension
+        }
+        AuthAction::Pragma { pragma_name, pragma_value } => {
+            let pragma = pragma_name.to_ascii_lowercase();
+            if pragma == "foreign_keys" {
+                state.seen.foreign_keys.extend(pragma_value.map(is_on));
+                return Authorization::Allow;
+            }
+            if is_harmless(&pragma, pragma_value) {
+                return Authorization::Allow;
+            }
+            Refusal::Pragma(pragma)
+        }
+        AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name }
+        | AuthAction::DropTable { table_name }
+        | AuthAction::AlterTable { table_name, .. }
+        | AuthAction::CreateIndex { table_name, .. }
+        | AuthAction::CreateTrigger { table_name, .. }
+            if table_name.eq_ignore_ascii_case(HISTORY_TABLE) =>
+        {
+            Refusal::History
+        }
+        AuthAction::Unknown { code, .. } => Refusal::Other(format!("action {code}")),
+        _ => return Authorization::Allow,
+    };
+    state.seen.refusal = Some(refusal);
+    Authorization::Deny
+}
+
+/// Whether the value of a pragma switches it on, by SQLite's rules: <https://sqlite.org/pragma.html#syntax>
+fn is_on(value: &str) -> bool {
+    let value = value.trim_matches(['\'', '"']).to_ascii_lowercase();
+    matches!(value.as_str(), "on" | "yes" | "true") || value.parse::<i64>().is_ok_and(|number| number != 0)
+}
+
+/// Whether a pragma does its work inside of a transaction and leaves the connection as it was.
+fn is_harmless(pragma: &str, value: Option<&str>) -> bool {
+    match pragma {
+        "application_id" | "defer_foreign_keys" | "foreign_key_check" | "foreign_key_list" | "index_info"
+        | "index_list" | "index_xinfo" | "integrity_check" | "legacy_alter_table" | "optimize" | "quick_check"
+        | "table_info" | "table_list" | "table_xinfo" | "user_version" => true,
+        _ => value.is_none() && matches!(pragma, "schema_version" | "encoding" | "collation_list" | "function_list"),
+    }
+}
+
+/// Registers a stand-in for one of the program's functions. Its value is true, not null, the same for the same
+/// arguments and (all but certainly) another for others, so that checks and unique columns accept it.
+fn register(conn: &Connection, function: &Function) -> rusqlite::Result<()> {
+    let deterministic = if function.arguments == 0 {
+        // Something like `new_id()`.
+        FunctionFlags::empty()
+    } else {
+        FunctionFlags::SQLITE_DETERMINISTIC
+    };
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS | deterministic;
+    let calls = AtomicI64::new(0);
+    conn.create_scalar_function(function.name.as_str(), function.arguments, flags, move |context| {
+        if context.is_empty() {
+            return Ok(ToSqlOutput::Owned(Value::Integer(1 + calls.fetch_add(1, Ordering::Relaxed))));
+        }
+        let mut hasher = DefaultHasher::new();
+        for argument in 0..context.len() {
+            match context.get_raw(argument) {
+                ValueRef::Null => 0.hash(&mut hasher),
+                ValueRef::Integer(value) => value.hash(&mut hasher),
+                ValueRef::Real(value) => value.to_bits().hash(&mut hasher),
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.hash(&mut hasher),
+            }
+        }
+        let positive = i64::try_from(hasher.finish() >> 1).unwrap_or(1).max(1);
+        Ok(ToSqlOutput::Owned(Value::Integer(positive)))
+    })
+}
+
+/// The parts of rusqlite's interface that return nothing in its older versions and a `Result` in its newer ones.
+trait Done {
+    fn done(self) -> rusqlite::Result<()>;
+}
+
+impl Done for () {
+    fn done(self) -> rusqlite::Result<()> {
+        Ok(())
+    }
+}
+
+impl Done for i32 {
+    fn done(self) -> rusqlite::Result<()> {
+        Ok(())
+    }
+}
+
+impl<T> Done for rusqlite::Result<T> {
+    fn done(self) -> rusqlite::Result<()> {
+        self.map(drop)
+    }
+}
+
+fn done(result: impl Done) -> rusqlite::Result<()> {
+    result.done()
+}
+
+/// The runtime's own driver, watched while it runs a script.
+impl Driver for Sandbox {
+    type Settings = <Connection as Driver>::Settings;
+
+    fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError> {
+        *self.guard.lock() = State { watching: true, ..State::default() };
+        let result = self.conn.run(script, keys);
+        self.guard.lock().watching = false;
+        result
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.conn.in_transaction()
+    }
+
+    fn enter(&mut self) -> Result<Self::Settings, DriverError> {
+        self.conn.enter()
+    }
+
+    fn leave(&mut self, settings: &Self::Settings) -> Result<(), DriverError> {
+        self.conn.leave(settings)
+    }
+
+    fn begin(&mut self) -> Result<(), DriverError> {
+        self.conn.begin()
+    }
+
+    fn commit(&mut self) -> Result<(), DriverError> {
+        self.conn.commit()
+    }
+
+    fn rollback(&mut self) -> Result<(), DriverError> {
+        self.conn.rollback()
+    }
+
+    fn violations(&mut self) -> Result<Violations, DriverError> {
+        self.conn.violations()
+    }
+
+    fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
+        self.conn.history(set)
+    }
+
+    fn create_history(&mut self) -> Result<(), DriverError> {
+        self.conn.create_history()
+    }
+
+    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError> {
+        self.conn.record(set, records)
+    }
+
+    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError> {
+        self.conn.forget(set, versions)
+    }
+}

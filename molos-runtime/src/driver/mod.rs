@@ -1,0 +1,88 @@
+//! What differs between databases, behind one small trait. The algorithm is written once, in
+//! [`engine`](crate::engine) and [`Migrator`](crate::Migrator).
+
+mod sqlite;
+
+use std::collections::BTreeMap;
+
+use crate::ForeignKeys;
+use crate::error::Source;
+use crate::history::{Applied, Record};
+
+/// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
+///
+/// The methods are the engine's; a program only passes a connection on.
+#[diagnostic::on_unimplemented(
+    message = "migrations cannot be run on `{Self}`",
+    note = "pass a `&mut rusqlite::Connection`; of a pooled connection that is `&mut *pooled`"
+)]
+pub trait Driver {
+    /// The settings of the connection that a migration changes and puts back.
+    type Settings;
+
+    /// Whether a transaction is open.
+    fn in_transaction(&self) -> bool;
+
+    /// Remembers the connection's settings and makes them those of a migration: no waiting for locks inside of the
+    /// database, no enforcement of foreign keys. Called outside of a transaction.
+    fn enter(&mut self) -> Result<Self::Settings, DriverError>;
+
+    /// Puts the settings back. Called outside of a transaction.
+    fn leave(&mut self, settings: &Self::Settings) -> Result<(), DriverError>;
+
+    /// Starts a transaction that no other writer can be in; [`Failure::Busy`] if there is one.
+    fn begin(&mut self) -> Result<(), DriverError>;
+
+    /// Commits; on [`Failure::Busy`] the transaction is still open.
+    fn commit(&mut self) -> Result<(), DriverError>;
+
+    /// Undoes the transaction.
+    fn rollback(&mut self) -> Result<(), DriverError>;
+
+    /// Runs every statement of a script, inside of the open transaction.
+    fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError>;
+
+    /// Every foreign key that points at nothing.
+    fn violations(&mut self) -> Result<Violations, DriverError>;
+
+    /// The history of `set` in the order of its versions, or `None` when there is no history table yet.
+    fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError>;
+
+    /// Creates the history table.
+    fn create_history(&mut self) -> Result<(), DriverError>;
+
+    /// Writes rows to the history table.
+    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError>;
+
+    /// Takes versions out of the history table.
+    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError>;
+}
+
+/// How many rows violate a foreign key, by child and parent table.
+///
+/// A key that cannot be checked at all counts once, with what the database says of it for the parent.
+pub type Violations = BTreeMap<(String, String), u64>;
+
+/// What a driver could not do.
+#[derive(Debug)]
+pub struct DriverError {
+    /// What kind of failure it is.
+    pub failure: Failure,
+    /// The database's own error.
+    pub source: Source,
+}
+
+/// The kinds of failure that the engine tells apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Another connection holds a lock.
+    Busy,
+    /// The script failed at this byte.
+    Script(usize),
+    /// The statement at this byte of the script ended the transaction.
+    TransactionEnded(usize),
+    /// The history table is not as it should be.
+    History(String),
+    /// Anything else.
+    Other,
+}

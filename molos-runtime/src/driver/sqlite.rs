@@ -1,0 +1,265 @@
+//! SQLite, through rusqlite.
+
+use std::fmt;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::types::ValueRef;
+use rusqlite::{Batch, Connection, ErrorCode, Row, params};
+
+use super::{Driver, DriverError, Failure, Violations};
+use crate::ForeignKeys;
+use crate::history::{Applied, Record};
+use crate::script::statements;
+
+const CREATE_HISTORY: &str = "\
+CREATE TABLE IF NOT EXISTS _molos_migrations (
+    set_name    TEXT    NOT NULL,
+    version     INTEGER NOT NULL,
+    name        TEXT    NOT NULL,
+    checksum    TEXT    NOT NULL, -- SHA-256 of the normalised file, in hexadecimal
+    applied_at  INTEGER NOT NULL, -- unix seconds
+    duration_us INTEGER NOT NULL, -- microseconds
+    down        TEXT,             -- the SQL that takes it back
+    PRIMARY KEY (set_name, version)
+) WITHOUT ROWID";
+
+const SELECT_HISTORY: &str = "\
+SELECT version, name, checksum, applied_at, duration_us FROM _molos_migrations WHERE set_name = ?1 ORDER BY version";
+
+const HISTORY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_molos_migrations')";
+
+const INSERT_HISTORY: &str = "\
+INSERT INTO _molos_migrations (set_name, version, name, checksum, applied_at, duration_us, down) \
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+const DELETE_HISTORY: &str = "DELETE FROM _molos_migrations WHERE set_name = ?1 AND version = ?2";
+
+/// The settings of a connection before a migration.
+#[derive(Debug)]
+pub struct Settings {
+    foreign_keys: bool,
+    /// `None` when there is no timeout to put back: a busy handler of the program's own cannot be read, and so is
+    /// never replaced.
+    busy_timeout: Option<Duration>,
+}
+
+impl Driver for Connection {
+    type Settings = Settings;
+
+    fn in_transaction(&self) -> bool {
+        !self.is_autocommit()
+    }
+
+    fn enter(&mut self) -> Result<Settings, DriverError> {
+        let foreign_keys = self.db_config(SQLITE_DBCONFIG_ENABLE_FKEY)?;
+        let milliseconds: u32 = self.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+        let busy_timeout = (milliseconds > 0).then_some(Duration::from_millis(milliseconds.into()));
+        if busy_timeout.is_some() {
+            self.busy_timeout(Duration::ZERO)?;
+        }
+        self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+        Ok(Settings { foreign_keys, busy_timeout })
+    }
+
+    fn leave(&mut self, settings: &Settings) -> Result<(), DriverError> {
+        self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, settings.foreign_keys)?;
+        if let Some(timeout) = settings.busy_timeout {
+            self.busy_timeout(timeout)?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), DriverError> {
+        Ok(self.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    fn commit(&mut self) -> Result<(), DriverError> {
+        Ok(self.execute_batch("COMMIT")?)
+    }
+
+    fn rollback(&mut self) -> Result<(), DriverError> {
+        // Some failures, a full disk among them, have already rolled back: https://sqlite.org/lang_transaction.html
+        if self.is_autocommit() { Ok(()) } else { Ok(self.execute_batch("ROLLBACK")?) }
+    }
+
+    fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError> {
+        let legacy_alter_table = self.db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE)?;
+        // Unlike the pragma, which does nothing inside of a transaction, this takes effect at once.
+        self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, keys == ForeignKeys::On)?;
+        let result = run_statements(self, script);
+        self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+        self.set_db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, legacy_alter_table)?;
+        result
+    }
+
+    fn violations(&mut self) -> Result<Violations, DriverError> {
+        let mut violations = Violations::new();
+        let mut statement = self.prepare("PRAGMA foreign_key_check")?;
+        let mut rows = statement.query([])?;
+        loop {
+            let key = match rows.next() {
+                Ok(Some(row)) => (row.get(0)?, row.get(2)?),
+                Ok(None) => return Ok(violations),
+                // A key that names no unique column of its parent stops the check: there is one more thing to count,
+                // and no more rows to see.
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+                    violations.insert((message(&error), String::new()), 1);
+                    return Ok(violations);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            *violations.entry(key).or_default() += 1;
+        }
+    }
+
+    fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
+        let mut statement = match self.prepare(SELECT_HISTORY) {
+            Ok(statement) => statement,
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+                let exists: bool = self.query_row(HISTORY_EXISTS, [], |row| row.get(0))?;
+                return if exists { Err(damaged(message(&error))) } else { Ok(None) };
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut rows = statement.query([set])?;
+        let mut history = Vec::new();
+        while let Some(row) = rows.next()? {
+            history.push(applied(row)?);
+        }
+        Ok(Some(history))
+    }
+
+    fn create_history(&mut self) -> Result<(), DriverError> {
+        Ok(self.execute_batch(CREATE_HISTORY)?)
+    }
+
+    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError> {
+        let mut statement = self.prepare(INSERT_HISTORY)?;
+        for Record { applied, down } in records {
+            let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
+            let checksum = applied.checksum.to_string();
+            statement.execute(params![
+                set,
+                applied.version,
+                applied.name,
+                checksum,
+                applied.applied_at,
+                duration,
+                down
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError> {
+        let mut statement = self.prepare(DELETE_HISTORY)?;
+        for version in versions {
+            statement.execute(params![set, version])?;
+        }
+        Ok(())
+    }
+}
+
+fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {
+    for statement in statements(script) {
+        if let Err(error) = run_statement(conn, statement.sql) {
+            let offset = statement.offset + offset_in(statement.sql, &error);
+            return Err(DriverError { failure: Failure::Script(offset), source: source(error) });
+        }
+        if conn.is_autocommit() {
+            let failure = Failure::TransactionEnded(statement.offset);
+            return Err(DriverError { failure, source: "the transaction is over".into() });
+        }
+    }
+    Ok(())
+}
+
+fn run_statement(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    let mut batch = Batch::new(conn, sql);
+    while let Some(mut statement) = batch.next()? {
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+    }
+    Ok(())
+}
+
+/// How many bytes into `sql` SQLite found `error`.
+fn offset_in(sql: &str, error: &rusqlite::Error) -> usize {
+    match error {
+        // `rest` is what was left to read, so that it starts where `sql` is longer by.
+        rusqlite::Error::SqlInputError { sql: rest, offset, .. } => {
+            sql.len().saturating_sub(rest.len()) + usize::try_from(*offset).unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+fn applied(row: &Row<'_>) -> Result<Applied, DriverError> {
+    let whole = |at: usize| match row.get_ref(at)? {
+        ValueRef::Integer(value) => Ok(value),
+        other => Err(damaged(format!("{} is {}", row.as_ref().column_name(at)?, other.data_type()))),
+    };
+    let text = |at: usize| match row.get_ref(at)? {
+        ValueRef::Text(bytes) => String::from_utf8(bytes.to_vec())
+            .map_err(|_| damaged(format!("{} is not UTF-8", row.as_ref().column_name(at).unwrap_or("a text")))),
+        other => Err(damaged(format!("{} is {}", row.as_ref().column_name(at)?, other.data_type()))),
+    };
+    let version = whole(0)?;
+    let checksum = text(2)?;
+    Ok(Applied {
+        version,
+        name: text(1)?,
+        checksum: checksum
+            .parse()
+            .map_err(|error| damaged(format!("the checksum of version {version} is {checksum:?}: {error}")))?,
+        applied_at: whole(3)?,
+        duration: Duration::from_micros(
+            u64::try_from(whole(4)?).map_err(|_| damaged(format!("the duration of version {version} is negative")))?,
+        ),
+    })
+}
+
+fn damaged(problem: String) -> DriverError {
+    DriverError { source: problem.clone().into(), failure: Failure::History(problem) }
+}
+
+/// What SQLite says of an error, without the statement that rusqlite adds to it.
+fn message(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A [`rusqlite::Error`] that is displayed as SQLite's own message.
+#[derive(Debug)]
+struct Plain(rusqlite::Error);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&message(&self.0))
+    }
+}
+
+impl std::error::Error for Plain {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+fn source(error: rusqlite::Error) -> crate::error::Source {
+    Box::new(Plain(error))
+}
+
+impl From<rusqlite::Error> for DriverError {
+    fn from(error: rusqlite::Error) -> Self {
+        let failure = match error.sqlite_error_code() {
+            // A shared cache says "locked" where separate caches say "busy".
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::Busy,
+            _ => Failure::Other,
+        };
+        Self { failure, source: source(error) }
+    }
+}

@@ -1,0 +1,136 @@
+//! Running steps inside of a transaction: the same code at a user's start-up and in the shadow database.
+
+use std::time::{Instant, SystemTime};
+
+use crate::driver::{Driver, DriverError, Failure, Violations};
+use crate::error::{Location, Step, Violation};
+use crate::event::Event;
+use crate::history::{Applied, Record};
+use crate::report::StepReport;
+use crate::script::{position, statements};
+use crate::{Direction, Error, Migration, Migrations};
+
+/// Runs `steps`, checks every foreign key and writes the history, all inside of the transaction that is open.
+///
+/// # Errors
+///
+/// The first failure; what ran before it is still in the transaction, for the caller to undo.
+pub fn run<D: Driver>(
+    db: &mut D,
+    migrations: &Migrations<'_>,
+    direction: Direction,
+    steps: &[&Migration<'_>],
+    emit: &dyn Fn(&Event<'_>),
+) -> Result<Vec<StepReport>, Error> {
+    let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
+    let mut reports = Vec::with_capacity(steps.len());
+    for migration in steps {
+        emit(&Event::Started { migration, direction });
+        let started = Instant::now();
+        run_script(db, migrations, migration, direction)?;
+        let elapsed = started.elapsed();
+        emit(&Event::Finished { migration, direction, elapsed });
+        reports.push(StepReport { version: migration.version(), name: migration.name().to_owned(), elapsed });
+    }
+    let after = db.violations().map_err(|error| failed("checking foreign keys", error))?;
+    let violations = more(&before, &after);
+    if !violations.is_empty() {
+        let steps = steps.iter().map(|migration| Step::of(migrations, migration)).collect();
+        return Err(Error::ForeignKeys { steps, violations });
+    }
+    write_history(db, migrations, direction, steps, &reports).map_err(|error| failed("writing the history", error))?;
+    Ok(reports)
+}
+
+fn run_script<D: Driver>(
+    db: &mut D,
+    migrations: &Migrations<'_>,
+    migration: &Migration<'_>,
+    direction: Direction,
+) -> Result<(), Error> {
+    let sql = migration.sql(direction).unwrap_or_default();
+    db.run(sql, migration.foreign_keys(direction)).map_err(|DriverError { failure, source }| {
+        let step = Step::of(migrations, migration);
+        match failure {
+            Failure::Script(offset) => Error::Statement {
+                step,
+                direction,
+                location: Box::new(location(migrations, migration, direction, offset)),
+                source,
+            },
+            Failure::TransactionEnded(offset) => {
+                Error::TransactionEnded { step, location: Box::new(location(migrations, migration, direction, offset)) }
+            }
+            failure => failed("running a migration", DriverError { failure, source }),
+        }
+    })
+}
+
+fn write_history<D: Driver>(
+    db: &mut D,
+    migrations: &Migrations<'_>,
+    direction: Direction,
+    steps: &[&Migration<'_>],
+    reports: &[StepReport],
+) -> Result<(), DriverError> {
+    if direction == Direction::Down {
+        let versions: Vec<i64> = steps.iter().map(|migration| migration.version()).collect();
+        return db.forget(migrations.set(), &versions);
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut records = Vec::with_capacity(steps.len());
+    for (migration, report) in steps.iter().zip(reports) {
+        records.push(Record {
+            applied: Applied {
+                version: migration.version(),
+                name: migration.name().to_owned(),
+                checksum: migration.checksum(),
+                applied_at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+                duration: report.elapsed,
+            },
+            down: migration.down(),
+        });
+    }
+    db.record(migrations.set(), &records)
+}
+
+fn location(migrations: &Migrations<'_>, migration: &Migration<'_>, direction: Direction, offset: usize) -> Location {
+    let sql = migration.sql(direction).unwrap_or_default();
+    let position = position(sql, offset);
+    let above = usize::try_from(migration.first_line(direction)).unwrap_or(1).saturating_sub(1);
+    Location {
+        file: format!("{}/{}", migrations.directory(), migration.path(direction)),
+        line: above + position.line,
+        column: position.column,
+        statement: first_line(sql, offset).to_owned(),
+    }
+}
+
+/// The first line of the statement that holds the byte at `offset`.
+fn first_line(script: &str, offset: usize) -> &str {
+    let statement = statements(script).take_while(|statement| statement.offset <= offset).last();
+    statement.and_then(|statement| statement.sql.lines().next()).unwrap_or_default()
+}
+
+fn more(before: &Violations, after: &Violations) -> Vec<Violation> {
+    let grown = |(key, count): (&(String, String), &u64)| {
+        let rows = count.saturating_sub(before.get(key).copied().unwrap_or(0));
+        (rows > 0).then(|| Violation { table: key.0.clone(), parent: key.1.clone(), rows })
+    };
+    after.iter().filter_map(grown).collect()
+}
+
+/// A driver's failure at something that is not a migration's statement.
+pub(crate) fn failed(doing: &'static str, DriverError { failure, source }: DriverError) -> Error {
+    match failure {
+        Failure::History(problem) => Error::History { problem },
+        _ => Error::Database { doing, source },
+    }
+}
+
+/// Checks every foreign key of a database that no migration is run on.
+pub(crate) fn check_keys<D: Driver>(db: &mut D) -> Result<(), Error> {
+    let violations = db.violations().map_err(|error| failed("checking foreign keys", error))?;
+    let violations = more(&Violations::new(), &violations);
+    if violations.is_empty() { Ok(()) } else { Err(Error::BrokenKeys { violations }) }
+}

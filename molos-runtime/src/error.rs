@@ -1,0 +1,342 @@
+//! Everything that can go wrong, said so that the reader knows what to do next.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::{Checksum, Direction, Migration, Migrations};
+
+/// Which migration an error is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The set it belongs to.
+    pub set: String,
+    /// Its version.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+}
+
+impl Step {
+    pub(crate) fn new(set: &str, version: i64, name: &str) -> Self {
+        Self { set: set.to_owned(), version, name: name.to_owned() }
+    }
+
+    pub(crate) fn of(migrations: &Migrations<'_>, migration: &Migration<'_>) -> Self {
+        Self::new(migrations.set(), migration.version(), migration.name())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "migration {} ({})", self.version, self.name)
+    }
+}
+
+/// A place in a migration's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Location {
+    /// The file, with the directory as the macro was given it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The first line of the statement.
+    pub statement: String,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Rows whose foreign keys point at nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The table that the rows are in.
+    pub table: String,
+    /// The table that they refer to.
+    pub parent: String,
+    /// How many there are more than before.
+    pub rows: u64,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, parent, rows } = self;
+        let row = if *rows == 1 { "row refers" } else { "rows refer" };
+        write!(f, "{table}: {rows} {row} to what is not in {parent}")
+    }
+}
+
+/// An error of the database's own driver, such as [`rusqlite::Error`].
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why migrations were not run, or not found to be in order.
+///
+/// Unless a variant says otherwise, the database is exactly as it was before the call. The text of each says what was
+/// found and, after `help:`, what to do; [`source`](std::error::Error::source) is the database's own error where one
+/// is behind it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A statement of a migration failed.
+    #[error(
+        "{step} failed going {direction}: {source}\n  --> {location}\n   | {}\n\
+         help: what this call had not committed is undone; {}", .location.statement, failed_help(*.direction)
+    )]
+    #[non_exhaustive]
+    Statement {
+        /// The migration.
+        step: Step,
+        /// Which way it was run.
+        direction: Direction,
+        /// Where the statement, or the part that is at fault, stands.
+        location: Box<Location>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// A migration ended the transaction that it was run in, so that it can no longer be undone.
+    ///
+    /// What ran before the statement is in the database, and is not in the history. `embed_migrations!` refuses such
+    /// a migration; this is for those made in other ways.
+    #[error(
+        "{step} ended the transaction it was run in\n  --> {location}\n\
+         help: remove its BEGIN, COMMIT or ROLLBACK, and restore the database from a backup"
+    )]
+    #[non_exhaustive]
+    TransactionEnded {
+        /// The migration.
+        step: Step,
+        /// Where the statement stands.
+        location: Box<Location>,
+    },
+
+    /// After the migrations ran, rows referred to what is not there, and before they had not.
+    #[error(
+        "{} would leave rows that refer to nothing: {}\n\
+         help: nothing was committed; move, change or delete these rows in the migration",
+        list(.steps), list(.violations)
+    )]
+    #[non_exhaustive]
+    ForeignKeys {
+        /// The migrations that ran in the transaction.
+        steps: Vec<Step>,
+        /// What they would have left behind.
+        violations: Vec<Violation>,
+    },
+
+    /// Rows refer to what is not there, and no migration was run.
+    #[error("rows refer to nothing: {}\nhelp: change or delete these rows", list(.violations))]
+    #[non_exhaustive]
+    BrokenKeys {
+        /// What refers to nothing.
+        violations: Vec<Violation>,
+    },
+
+    /// A migration is not what it was when it was applied to this database.
+    #[error(
+        "{step} was edited after it was applied: its checksum was {applied}, and is {embedded} in this binary\n\
+         help: restore the file as it was, and put the change into a new migration"
+    )]
+    #[non_exhaustive]
+    Edited {
+        /// The migration.
+        step: Step,
+        /// The checksum in the history table.
+        applied: Checksum,
+        /// The checksum in this binary.
+        embedded: Checksum,
+    },
+
+    /// A migration has another name than when it was applied.
+    #[error(
+        "{step} was applied to this database as \"{applied}\"\n\
+         help: rename the file back; if these are two different migrations, give the new one a new version"
+    )]
+    #[non_exhaustive]
+    Renamed {
+        /// The migration as this binary has it.
+        step: Step,
+        /// Its name in the history table.
+        applied: String,
+    },
+
+    /// The database is newer than this binary: migrations were applied that come after the last one it has.
+    #[error(
+        "the database is newer than this program: {} applied, and the last one this program has is {}\n\
+         help: run the newer program, or restore the database that belongs to this one",
+        were(.unknown), latest_text(*.latest)
+    )]
+    #[non_exhaustive]
+    Newer {
+        /// What was applied and is not in this binary.
+        unknown: Vec<Step>,
+        /// The last version in this binary.
+        latest: Option<i64>,
+    },
+
+    /// Migrations were applied that this binary does not have, though it has later ones.
+    #[error(
+        "{} applied to this database, and this program does not have it\n\
+         help: a file was removed or renumbered, or the database belongs to another branch; put the file back",
+        were(.unknown)
+    )]
+    #[non_exhaustive]
+    Unknown {
+        /// What was applied and is not in this binary.
+        unknown: Vec<Step>,
+    },
+
+    /// A migration is pending though later ones were applied.
+    #[error(
+        "{step} is not applied, though {after} after it is\n\
+         help: give it a version after the last, or allow this with `.allow_out_of_order(true)`"
+    )]
+    #[non_exhaustive]
+    OutOfOrder {
+        /// The migration that was left out.
+        step: Step,
+        /// The last version applied.
+        after: i64,
+    },
+
+    /// The version that was asked for is not one of the migrations.
+    #[error("there is no migration with version {version} in the set \"{set}\"\nhelp: {}", known_text(.known))]
+    #[non_exhaustive]
+    UnknownTarget {
+        /// The set.
+        set: String,
+        /// What was asked for.
+        version: i64,
+        /// The versions there are.
+        known: Vec<i64>,
+    },
+
+    /// Migrating up to a version that the database is already past.
+    #[error("the database is at version {current}, past {target}\nhelp: to go back, roll back")]
+    #[non_exhaustive]
+    TargetBelow {
+        /// What was asked for.
+        target: i64,
+        /// The last version applied.
+        current: i64,
+    },
+
+    /// Rolling back to a version that is not applied.
+    #[error("there is no way back to version {target}: it is not applied\nhelp: {}", applied_text(*.current))]
+    #[non_exhaustive]
+    TargetNotApplied {
+        /// What was asked for.
+        target: i64,
+        /// The last version applied.
+        current: Option<i64>,
+    },
+
+    /// A migration that would have to be taken back has no down SQL.
+    #[error("{step} cannot be rolled back: it has no down migration\nhelp: write one, for example in {file}")]
+    #[non_exhaustive]
+    Irreversible {
+        /// The migration.
+        step: Step,
+        /// The file that would hold its down SQL.
+        file: String,
+    },
+
+    /// Migrations of the set are pending, where none should be.
+    #[error("{} not applied to this database\nhelp: migrate it", are(.pending))]
+    #[non_exhaustive]
+    Pending {
+        /// What is not applied.
+        pending: Vec<Step>,
+    },
+
+    /// The list of migrations is not in the order of its versions, or has one twice.
+    #[error("{step} does not come after version {previous}\nhelp: order the list by version, each version once")]
+    #[non_exhaustive]
+    Disordered {
+        /// The migration that is out of place.
+        step: Step,
+        /// The version before it in the list.
+        previous: i64,
+    },
+
+    /// Another connection kept the database for longer than was waited.
+    #[error(
+        "the database is held by another connection; gave up after {} s\n\
+         help: close the connection that holds it, or wait longer with `.busy_timeout(..)`", .waited.as_secs_f32()
+    )]
+    #[non_exhaustive]
+    Busy {
+        /// How long was waited.
+        waited: Duration,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// The connection was in a transaction of its own, which a migration would become a part of.
+    #[error("the connection is inside a transaction\nhelp: commit or roll it back first")]
+    InTransaction,
+
+    /// The history table is not as molos writes it.
+    #[error(
+        "the table {} is damaged, or is not one of molos: {problem}\n\
+         help: restore it from a backup; nothing is guessed about what was applied",
+        crate::HISTORY_TABLE
+    )]
+    #[non_exhaustive]
+    History {
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The database failed at something that is not one of the migrations' statements.
+    #[error("{doing} failed: {source}")]
+    #[non_exhaustive]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// The database's error.
+        source: Source,
+    },
+}
+
+fn failed_help(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "correct the migration and run again",
+        Direction::Down => "correct the down migration and roll back again",
+    }
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+fn were(steps: &[Step]) -> String {
+    format!("{} {}", list(steps), if steps.len() == 1 { "was" } else { "were" })
+}
+
+fn are(steps: &[Step]) -> String {
+    format!("{} {}", list(steps), if steps.len() == 1 { "is" } else { "are" })
+}
+
+fn latest_text(latest: Option<i64>) -> String {
+    latest.map_or_else(|| "none".to_owned(), |version| version.to_string())
+}
+
+fn known_text(known: &[i64]) -> String {
+    match (known.first(), known.last()) {
+        (Some(first), Some(last)) => format!("its versions are {first} to {last}"),
+        _ => "it has no migrations".to_owned(),
+    }
+}
+
+fn applied_text(current: Option<i64>) -> String {
+    current.map_or_else(|| "nothing is applied".to_owned(), |version| format!("the database is at version {version}"))
+}

@@ -1,0 +1,43 @@
+//! The run-time half of [molos](https://docs.rs/molos): the static data that `embed_migrations!` writes out, and the
+//! engine that applies it to a database. Programs depend on `molos`, which re-exports what they need from here.
+//!
+//! The compile-time half calls this crate too: what is rehearsed while a program compiles is run by the same code
+//! that runs when it starts.
+
+mod checksum;
+mod error;
+mod event;
+mod history;
+mod migration;
+mod migrator;
+mod plan;
+mod rename;
+mod report;
+mod table;
+
+#[doc(hidden)]
+pub mod catalog;
+#[doc(hidden)]
+pub mod driver;
+#[doc(hidden)]
+pub mod engine;
+#[doc(hidden)]
+pub mod script;
+
+#[doc(hidden)]
+pub use checksum::normalise;
+pub use checksum::{Checksum, NotAChecksum};
+pub use error::{Error, Location, Step, Violation};
+pub use event::Event;
+#[doc(hidden)]
+pub use history::Record;
+pub use history::{Applied, HISTORY_TABLE};
+pub use migration::{Direction, ForeignKeys, Migration, Migrations};
+#[doc(hidden)]
+pub use migration::{Script, down_path};
+pub use migrator::{Migrator, Transaction};
+pub use plan::{Plan, Rollback};
+pub use rename::{RenameError, rename_column};
+pub use report::{Report, State, Status, StepReport, StepStatus};
+pub use rusqlite;
+pub use table::{Insert, Keyed, Table};

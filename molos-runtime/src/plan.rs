@@ -1,0 +1,317 @@
+//! What is to be done: the embedded list against the history. There is no database in here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::error::Step;
+use crate::history::Applied;
+use crate::report::{State, Status, StepStatus};
+use crate::{Direction, Error, Migration, Migrations};
+
+/// How far back [`Migrator::rollback`](crate::Migrator::rollback) goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rollback {
+    /// So many migrations, newest first; all of them if there are fewer.
+    Steps(usize),
+    /// Until this version is the newest that is applied.
+    To(i64),
+    /// Everything.
+    All,
+}
+
+/// Whether a migration may be applied after later ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Strict,
+    Any,
+}
+
+/// What a call would run, in this order.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Plan<'m> {
+    migrations: Migrations<'m>,
+    direction: Direction,
+    steps: Vec<&'m Migration<'m>>,
+}
+
+impl<'m> Plan<'m> {
+    pub(crate) fn new(migrations: &Migrations<'m>, direction: Direction, steps: Vec<&'m Migration<'m>>) -> Self {
+        Self { migrations: *migrations, direction, steps }
+    }
+
+    /// The migrations, in the order in which they would run.
+    #[must_use]
+    pub fn steps(&self) -> &[&'m Migration<'m>] {
+        &self.steps
+    }
+
+    /// Which way they would run.
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// A line for each migration; with `{:#}`, each followed by its SQL.
+impl fmt::Display for Plan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing to do");
+        }
+        let verb = match self.direction {
+            Direction::Up => "apply",
+            Direction::Down => "roll back",
+        };
+        let plural = if self.steps.len() == 1 { "" } else { "s" };
+        write!(f, "would {verb} {} migration{plural}", self.steps.len())?;
+        for migration in &self.steps {
+            let path = migration.path(self.direction);
+            write!(f, "\n  {} {}  {}/{path}", migration.version(), migration.name(), self.migrations.directory())?;
+            if f.alternate() {
+                for line in migration.sql(self.direction).unwrap_or_default().lines() {
+                    write!(f, "\n    {line}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The migrations to apply to reach `target`, or the last one.
+pub(crate) fn up<'m>(
+    migrations: &Migrations<'m>,
+    history: &[Applied],
+    target: Option<i64>,
+    order: Order,
+) -> Result<Vec<&'m Migration<'m>>, Error> {
+    let rows = agree(migrations, history)?;
+    let current = history.last().map(|applied| applied.version);
+    if let Some(target) = target {
+        known(migrations, target)?;
+        if let Some(current) = current.filter(|current| *current > target) {
+            return Err(Error::TargetBelow { target, current });
+        }
+    }
+    let pending: Vec<_> = migrations
+        .as_slice()
+        .iter()
+        .filter(|migration| !rows.contains_key(&migration.version()))
+        .filter(|migration| target.is_none_or(|target| migration.version() <= target))
+        .collect();
+    match (order, pending.first(), current) {
+        (Order::Strict, Some(first), Some(after)) if first.version() < after => {
+            Err(Error::OutOfOrder { step: Step::of(migrations, first), after })
+        }
+        _ => Ok(pending),
+    }
+}
+
+/// The migrations to take back, newest first.
+pub(crate) fn down<'m>(
+    migrations: &Migrations<'m>,
+    history: &[Applied],
+    back: Rollback,
+) -> Result<Vec<&'m Migration<'m>>, Error> {
+    let rows = agree(migrations, history)?;
+    let count = match back {
+        Rollback::All => history.len(),
+        Rollback::Steps(steps) => steps,
+        Rollback::To(target) => {
+            known(migrations, target)?;
+            if !rows.contains_key(&target) {
+                let current = history.last().map(|applied| applied.version);
+                return Err(Error::TargetNotApplied { target, current });
+            }
+            history.iter().filter(|applied| applied.version > target).count()
+        }
+    };
+    let applied = history.iter().rev().filter_map(|applied| migrations.get(applied.version));
+    let steps: Vec<_> = applied.take(count).collect();
+    match steps.iter().find(|migration| migration.down().is_none()) {
+        Some(migration) => Err(Error::Irreversible {
+            step: Step::of(migrations, migration),
+            file: format!("{}/{}", migrations.directory(), migration.path(Direction::Down)),
+        }),
+        None => Ok(steps),
+    }
+}
+
+/// Where every migration stands, the database's own unknown ones included.
+pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
+    let current = history.last().map(|applied| applied.version);
+    let mut steps: BTreeMap<i64, StepStatus> = BTreeMap::new();
+    for migration in migrations.as_slice() {
+        let state = if current.is_some_and(|current| migration.version() < current) {
+            State::OutOfOrder
+        } else {
+            State::Pending
+        };
+        steps.insert(migration.version(), StepStatus::new(migration.version(), migration.name(), state, None));
+    }
+    for applied in history {
+        let state = match migrations.get(applied.version) {
+            None => State::Unknown,
+            Some(migration) if migration.checksum() != applied.checksum => State::Edited,
+            Some(migration) if migration.name() != applied.name => State::Renamed,
+            Some(_) => State::Applied,
+        };
+        steps.insert(applied.version, StepStatus::new(applied.version, &applied.name, state, Some(applied)));
+    }
+    Status::new(migrations.set(), steps.into_values().collect())
+}
+
+/// The history by version, once it and the list are found to be about the same migrations.
+fn agree<'h>(migrations: &Migrations, history: &'h [Applied]) -> Result<BTreeMap<i64, &'h Applied>, Error> {
+    for pair in migrations.as_slice().windows(2) {
+        if pair[0].version() >= pair[1].version() {
+            return Err(Error::Disordered { step: Step::of(migrations, &pair[1]), previous: pair[0].version() });
+        }
+    }
+    let latest = migrations.latest().map(Migration::version);
+    let mut unknown = Vec::new();
+    for applied in history {
+        let Some(migration) = migrations.get(applied.version) else {
+            unknown.push(Step::new(migrations.set(), applied.version, &applied.name));
+            continue;
+        };
+        if migration.checksum() != applied.checksum {
+            return Err(Error::Edited {
+                step: Step::of(migrations, migration),
+                applied: applied.checksum,
+                embedded: migration.checksum(),
+            });
+        }
+        if migration.name() != applied.name {
+            let applied = applied.name.clone();
+            return Err(Error::Renamed { step: Step::of(migrations, migration), applied });
+        }
+    }
+    match unknown.first() {
+        None => Ok(history.iter().map(|applied| (applied.version, applied)).collect()),
+        Some(first) if latest.is_none_or(|latest| first.version > latest) => Err(Error::Newer { unknown, latest }),
+        Some(_) => Err(Error::Unknown { unknown }),
+    }
+}
+
+fn known(migrations: &Migrations, version: i64) -> Result<(), Error> {
+    if migrations.get(version).is_some() {
+        return Ok(());
+    }
+    let known = migrations.as_slice().iter().map(Migration::version).collect();
+    Err(Error::UnknownTarget { set: migrations.set().to_owned(), version, known })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use State::{Applied as A, Edited, OutOfOrder, Pending, Renamed, Unknown};
+
+    fn list(versions: &[i64]) -> Migrations<'static> {
+        let list: Vec<_> =
+            versions.iter().map(|version| Migration::new(*version, "step", "SELECT 1").with_down("SELECT 2")).collect();
+        Migrations::new("app", "migrations", list.leak())
+    }
+
+    fn history(versions: &[i64]) -> Vec<Applied> {
+        let applied = |version: &i64| Applied {
+            version: *version,
+            name: "step".to_owned(),
+            checksum: crate::Checksum::of("SELECT 1"),
+            applied_at: 0,
+            duration: Duration::ZERO,
+        };
+        versions.iter().map(applied).collect()
+    }
+
+    fn versions<'m>(steps: Result<Vec<&'m Migration<'m>>, Error>) -> Vec<i64> {
+        steps.expect("a plan").iter().map(|migration| migration.version()).collect()
+    }
+
+    #[test]
+    fn what_is_pending_is_what_the_history_lacks() {
+        let migrations = list(&[0, 1, 5, 9]);
+        assert_eq!(versions(up(&migrations, &[], None, Order::Strict)), [0, 1, 5, 9]);
+        assert_eq!(versions(up(&migrations, &history(&[0, 1]), None, Order::Strict)), [5, 9]);
+        assert_eq!(versions(up(&migrations, &history(&[0, 1]), Some(5), Order::Strict)), [5]);
+        assert_eq!(versions(up(&migrations, &history(&[0, 1, 5, 9]), None, Order::Strict)), [0; 0]);
+    }
+
+    #[test]
+    fn a_gap_in_the_history_is_filled_only_when_that_is_allowed() {
+        let (migrations, history) = (list(&[1, 2, 3, 4]), history(&[1, 3]));
+        let error = up(&migrations, &history, None, Order::Strict).expect_err("out of order");
+        assert!(matches!(error, Error::OutOfOrder { ref step, after: 3, .. } if step.version == 2), "{error}");
+        assert_eq!(versions(up(&migrations, &history, None, Order::Any)), [2, 4]);
+    }
+
+    #[test]
+    fn targets_are_versions_on_the_way() {
+        let migrations = list(&[1, 2, 3]);
+        let plan = |history: &[Applied], target| up(&migrations, history, Some(target), Order::Strict);
+        assert!(matches!(plan(&[], 7), Err(Error::UnknownTarget { version: 7, .. })));
+        assert!(matches!(plan(&history(&[1, 2, 3]), 2), Err(Error::TargetBelow { target: 2, current: 3 })));
+        let back = |target| down(&migrations, &history(&[1, 2]), Rollback::To(target));
+        assert!(matches!(back(7), Err(Error::UnknownTarget { version: 7, .. })));
+        assert!(matches!(back(3), Err(Error::TargetNotApplied { target: 3, current: Some(2) })));
+    }
+
+    #[test]
+    fn the_way_back_is_newest_first() {
+        let (migrations, history) = (list(&[1, 2, 3, 4]), history(&[1, 2, 3]));
+        assert_eq!(versions(down(&migrations, &history, Rollback::Steps(2))), [3, 2]);
+        assert_eq!(versions(down(&migrations, &history, Rollback::Steps(9))), [3, 2, 1]);
+        assert_eq!(versions(down(&migrations, &history, Rollback::To(1))), [3, 2]);
+        assert_eq!(versions(down(&migrations, &history, Rollback::To(3))), [0; 0]);
+        assert_eq!(versions(down(&migrations, &history, Rollback::All)), [3, 2, 1]);
+    }
+
+    #[test]
+    fn one_step_without_a_way_back_stops_the_rollback_before_it_starts() {
+        let steps = vec![Migration::new(1, "step", "SELECT 1"), Migration::new(2, "step", "SELECT 1").with_down("--")];
+        let migrations = Migrations::new("app", "migrations", steps.leak());
+        let error = down(&migrations, &history(&[1, 2]), Rollback::All).expect_err("irreversible");
+        assert!(matches!(error, Error::Irreversible { ref step, .. } if step.version == 2), "{error}");
+    }
+
+    #[test]
+    fn a_history_of_other_migrations_is_refused() {
+        let migrations = list(&[1, 2, 3]);
+        let plan = |history: &[Applied]| up(&migrations, history, None, Order::Any).expect_err("refused");
+        assert!(matches!(plan(&history(&[1, 2, 3, 4])), Error::Newer { latest: Some(3), .. }));
+        assert!(matches!(plan(&history(&[0, 1])), Error::Unknown { .. }));
+        let mut edited = history(&[1]);
+        edited[0].checksum = crate::Checksum::of("");
+        assert!(matches!(plan(&edited), Error::Edited { .. }));
+        let mut renamed = history(&[1]);
+        renamed[0].name = "other".to_owned();
+        assert!(matches!(plan(&renamed), Error::Renamed { .. }));
+        let disordered = list(&[1, 3, 2]);
+        let error = up(&disordered, &[], None, Order::Any).expect_err("disordered");
+        assert!(matches!(error, Error::Disordered { previous: 3, .. }));
+    }
+
+    #[test]
+    fn status_tells_every_state_apart() {
+        let migrations = list(&[1, 2, 3, 4, 5]);
+        let mut history = history(&[1, 2, 4, 9]);
+        history[1].checksum = crate::Checksum::of("");
+        history[2].name = "other".to_owned();
+        history.retain(|applied| applied.version != 9);
+        let states = |history: &[Applied]| -> Vec<State> {
+            status(&migrations, history).steps().iter().map(|step| step.state).collect()
+        };
+        assert_eq!(states(&history), [A, Edited, OutOfOrder, Renamed, Pending]);
+        history.push(Applied { version: 9, ..history[0].clone() });
+        assert_eq!(states(&history), [A, Edited, OutOfOrder, Renamed, OutOfOrder, Unknown]);
+    }
+}

@@ -1,0 +1,209 @@
+//! What was done, and where every migration stands: for people, with [`Display`](fmt::Display), and for programs.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::Direction;
+use crate::history::Applied;
+
+/// What a call ran.
+#[derive(Clone, Debug)]
+pub struct Report {
+    direction: Direction,
+    steps: Vec<StepReport>,
+}
+
+/// One migration that was run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StepReport {
+    /// Its version.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    pub(crate) const fn new(direction: Direction, steps: Vec<StepReport>) -> Self {
+        Self { direction, steps }
+    }
+
+    /// What ran, in this order; empty when there was nothing to do.
+    #[must_use]
+    pub fn steps(&self) -> &[StepReport] {
+        &self.steps
+    }
+
+    /// Which way it ran.
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+}
+
+/// One line when there was nothing to do, else a line for each migration.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.steps.is_empty() {
+            return f.write_str(match self.direction {
+                Direction::Up => "up to date",
+                Direction::Down => "nothing to roll back",
+            });
+        }
+        let verb = match self.direction {
+            Direction::Up => "applied",
+            Direction::Down => "rolled back",
+        };
+        let plural = if self.steps.len() == 1 { "" } else { "s" };
+        write!(f, "{verb} {} migration{plural}", self.steps.len())?;
+        for step in &self.steps {
+            write!(f, "\n  {} {}  {}", step.version, step.name, Milliseconds(step.elapsed))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where one migration stands in a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Applied, and the same as in this binary.
+    Applied,
+    /// Not applied yet.
+    Pending,
+    /// Not applied, though later ones are.
+    OutOfOrder,
+    /// Applied with another checksum.
+    Edited,
+    /// Applied under another name.
+    Renamed,
+    /// Applied, and not in this binary.
+    Unknown,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Applied => "applied",
+            Self::Pending => "pending",
+            Self::OutOfOrder => "out of order",
+            Self::Edited => "edited",
+            Self::Renamed => "renamed",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// One migration and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StepStatus {
+    /// Its version.
+    pub version: i64,
+    /// Its name: the database's if it is applied, else the binary's.
+    pub name: String,
+    /// Where it stands.
+    pub state: State,
+    /// What the history says of it, if it is applied.
+    pub applied: Option<Applied>,
+}
+
+impl StepStatus {
+    pub(crate) fn new(version: i64, name: &str, state: State, applied: Option<&Applied>) -> Self {
+        Self { version, name: name.to_owned(), state, applied: applied.cloned() }
+    }
+}
+
+/// Where every migration of a set stands in a database.
+#[derive(Clone, Debug)]
+pub struct Status {
+    set: String,
+    steps: Vec<StepStatus>,
+}
+
+impl Status {
+    pub(crate) fn new(set: &str, steps: Vec<StepStatus>) -> Self {
+        Self { set: set.to_owned(), steps }
+    }
+
+    /// The set's name.
+    #[must_use]
+    pub fn set(&self) -> &str {
+        &self.set
+    }
+
+    /// Every migration of the binary or the database, in the order of their versions.
+    #[must_use]
+    pub fn steps(&self) -> &[StepStatus] {
+        &self.steps
+    }
+
+    /// The newest version that is applied.
+    #[must_use]
+    pub fn current(&self) -> Option<i64> {
+        self.steps.iter().rev().find(|step| step.applied.is_some()).map(|step| step.version)
+    }
+
+    /// How many migrations are not applied yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.steps.iter().filter(|step| step.applied.is_none()).count()
+    }
+
+    /// Whether everything is applied, and is what it was.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.steps.iter().all(|step| step.state == State::Applied)
+    }
+}
+
+/// A line for each migration: version, name, state, and for applied ones when (UTC) and how long it took.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.steps.is_empty() {
+            return f.write_str("no migrations");
+        }
+        let version_width = self.steps.iter().map(|step| step.version.to_string().len()).max().unwrap_or(0);
+        let name_width = self.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or(0);
+        for (i, step) in self.steps.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "\n" };
+            let StepStatus { version, name, state, applied } = step;
+            write!(f, "{separator}{version:version_width$} {name:name_width$}  ")?;
+            match applied {
+                None => state.fmt(f)?,
+                Some(applied) => {
+                    let (at, duration) = (UtcTime(applied.applied_at), Milliseconds(applied.duration));
+                    write!(f, "{state:<12}  {at}  {duration}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A duration in milliseconds, in as many digits as a person reads.
+struct Milliseconds(Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ms", self.0.as_secs_f64() * 1000.0)
+    }
+}
+
+/// Unix seconds as a person reads a time, `2026-11-24T01:34:00Z`.
+struct UtcTime(i64);
+
+impl fmt::Display for UtcTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const YEAR_10000: u64 = 253_402_300_800;
+        match u64::try_from(self.0) {
+            Ok(seconds) if seconds < YEAR_10000 => {
+                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+                write!(f, "{}", humantime::format_rfc3339_seconds(time))
+            }
+            _ => write!(f, "at {} unix seconds", self.0),
+        }
+    }
+}

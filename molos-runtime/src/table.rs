@@ -1,0 +1,119 @@
+//! The traits that the generated structs implement.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, ToSql};
+
+/// A struct that is a row of a table or view.
+///
+/// ```
+/// use molos_runtime::Table;
+/// use molos_runtime::rusqlite::{Connection, Result};
+///
+/// fn print_all<T: Table + std::fmt::Debug>(conn: &Connection) -> Result<()> {
+///     println!("{} ({})", T::NAME, T::COLUMNS.join(", "));
+///     for row in T::all(conn)? {
+///         println!("{row:?}");
+///     }
+///     Ok(())
+/// }
+/// ```
+pub trait Table: Sized {
+    /// The table's name, as the database has it.
+    const NAME: &'static str;
+    /// The columns' names, in the order of the struct's fields.
+    const COLUMNS: &'static [&'static str];
+    /// A query for every row, with the columns in this order.
+    const SELECT: &'static str;
+
+    /// Reads a row of a query whose first columns are those of [`SELECT`](Self::SELECT).
+    ///
+    /// # Errors
+    ///
+    /// When a value is not of its field's type: SQLite checks types only in `STRICT` tables.
+    fn from_row(row: &Row<'_>) -> Result<Self>;
+
+    /// Every row, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// When the query fails, or a row cannot be read.
+    fn all(conn: &Connection) -> Result<Vec<Self>> {
+        conn.prepare_cached(Self::SELECT)?.query_map([], |row| Self::from_row(row))?.collect()
+    }
+}
+
+/// A row of a table with a primary key.
+pub trait Keyed: Table {
+    /// The primary key: a value, or a tuple of them in the order of the key's columns.
+    type Key<'k>;
+    /// The query for the row with a key.
+    const FIND: &'static str;
+    /// The statement that changes every column but the key's.
+    const UPDATE: &'static str;
+    /// The statement that deletes the row with a key.
+    const DELETE: &'static str;
+
+    /// Calls `run` with the key's values.
+    #[doc(hidden)]
+    fn with_key<T>(key: &Self::Key<'_>, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T;
+
+    /// Calls `run` with the key's values and then those of every column that can be changed.
+    #[doc(hidden)]
+    fn with_row<T>(&self, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T;
+
+    /// This row's key; `None` where the database allows a key to be `NULL`, and it is.
+    fn key(&self) -> Option<Self::Key<'_>>;
+
+    /// The row with this key, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the query fails, or the row cannot be read.
+    fn find(conn: &Connection, key: Self::Key<'_>) -> Result<Option<Self>> {
+        let mut statement = conn.prepare_cached(Self::FIND)?;
+        Self::with_key(&key, |values| statement.query_row(values, |row| Self::from_row(row))).optional()
+    }
+
+    /// Writes this row over the one with its key. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When a constraint refuses the new values, or the statement fails otherwise.
+    fn update(&self, conn: &Connection) -> Result<bool> {
+        let mut statement = conn.prepare_cached(Self::UPDATE)?;
+        Ok(self.with_row(|values| statement.execute(values))? > 0)
+    }
+
+    /// Deletes the row with this row's key. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When a foreign key or a trigger refuses, or the statement fails otherwise.
+    fn delete(&self, conn: &Connection) -> Result<bool> {
+        let Some(key) = self.key() else { return Ok(false) };
+        let mut statement = conn.prepare_cached(Self::DELETE)?;
+        Ok(Self::with_key(&key, |values| statement.execute(values))? > 0)
+    }
+}
+
+/// What can be inserted into a table: its row struct, and the `New…` struct beside it, which leaves out what the
+/// database fills in.
+pub trait Insert {
+    /// The row struct of the table.
+    type Row: Table;
+    /// The statement; it returns the new row.
+    const INSERT: &'static str;
+
+    /// Calls `run` with the values to insert.
+    #[doc(hidden)]
+    fn with_values<T>(&self, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T;
+
+    /// Inserts the row, and returns it as the database has it: with its defaults, its generated columns, its rowid.
+    ///
+    /// # Errors
+    ///
+    /// When a constraint refuses the row, or the statement fails otherwise.
+    fn insert(&self, conn: &Connection) -> Result<Self::Row> {
+        let mut statement = conn.prepare_cached(Self::INSERT)?;
+        self.with_values(|values| statement.query_row(values, Self::Row::from_row))
+    }
+}
