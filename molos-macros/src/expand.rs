@@ -179,21 +179,20 @@ impl Sql {
                 None => format!("?{i}"),
             }),
         };
-        let with_key: Vec<String> =
-            key.iter().enumerate().map(|(i, field)| format!("{} = ?{}", sql_name(&field.column.name), i + 1)).collect();
+        let equal = |(i, field): (usize, &Field)| format!("{} = ?{}", sql_name(&field.column.name), i + 1);
+        let with_key: Vec<String> = key.iter().copied().enumerate().map(equal).collect();
         let with_key = with_key.join(" AND ");
-        let others = written.iter().filter(|field| field.column.key == 0);
-        let mut changes: Vec<String> = others
-            .enumerate()
-            .map(|(i, field)| format!("{} = ?{}", sql_name(&field.column.name), key.len() + i + 1))
-            .collect();
-        // A statement that changes nothing still tells whether the row is there.
+        // The values of an update are numbered like those of an insert.
+        let numbered = || written.iter().copied().enumerate();
+        let same_key: Vec<String> = numbered().filter(|(_, field)| field.column.key > 0).map(equal).collect();
+        let mut changes: Vec<String> = numbered().filter(|(_, field)| field.column.key == 0).map(equal).collect();
         if changes.is_empty() {
-            changes.extend(key.iter().map(|field| sql_name(&field.column.name)).map(|name| format!("{name} = {name}")));
+            // A statement that changes nothing still tells whether the row is there.
+            changes.clone_from(&same_key);
         }
         let keyed = (!key.is_empty()).then(|| KeyedSql {
             find: format!("{select} WHERE {with_key}"),
-            update: format!("UPDATE {table} SET {} WHERE {with_key}", changes.join(", ")),
+            update: format!("UPDATE {table} SET {} WHERE {}", changes.join(", "), same_key.join(" AND ")),
             delete: format!("DELETE FROM {table} WHERE {with_key}"),
         });
         Self { select, write: Some(write), keyed }
@@ -292,32 +291,17 @@ fn keyed(model: &Model, sql: &KeyedSql, molos: &Path) -> TokenStream {
             (_, true) => quote!(self.#name.as_deref()?),
         }
     });
-    let (key, value, parts) = if let [only] = types.as_slice() {
-        (quote!(#only), quote!(#(#values)*), quote!(key))
+    let (key, value) = if let [only] = types.as_slice() {
+        (quote!(#only), quote!(#(#values)*))
     } else {
-        let at = (0..types.len()).map(Literal::usize_unsuffixed);
-        (quote!((#(#types),*)), quote!((#(#values),*)), quote!(#(&key.#at),*))
+        (quote!((#(#types),*)), quote!((#(#values),*)))
     };
-    let written = model.written().filter(|field| field.column.key == 0);
-    let values = fields.iter().copied().chain(written).map(|field| {
-        let name = &field.name;
-        quote!(&self.#name)
-    });
-    let run = run_type(molos);
     quote! {
         impl #molos::Keyed for #row {
             type Key<'k> = #key;
             const FIND: &'static str = #find;
             const UPDATE: &'static str = #update;
             const DELETE: &'static str = #delete;
-
-            fn with_key<T>(key: &Self::Key<'_>, run: #run) -> T {
-                run(&[#parts])
-            }
-
-            fn with_row<T>(&self, run: #run) -> T {
-                run(&[#(#values),*])
-            }
 
             fn key(&self) -> ::core::option::Option<Self::Key<'_>> {
                 ::core::option::Option::Some(#value)
@@ -331,7 +315,6 @@ fn write(model: &Model, sql: &WriteSql, molos: &Path) -> TokenStream {
     let WriteSql { insert, insert_new } = sql;
     let row = &model.row;
     let names: Vec<_> = model.written().map(|field| &field.name).collect();
-    let run = run_type(molos);
     let lifetime =
         model.written().any(|field| matches!(field.kind, FieldKind::Text | FieldKind::Blob)).then(|| quote!(<'a>));
     let elided = lifetime.as_ref().map(|_| quote!(<'_>));
@@ -368,13 +351,13 @@ fn write(model: &Model, sql: &WriteSql, molos: &Path) -> TokenStream {
             type Row = Self;
             const INSERT: &'static str = #insert;
 
-            fn with_values<T>(&self, run: #run) -> T {
-                run(&[#(&self.#names),*])
+            fn values(&self) -> ::std::vec::Vec<&dyn #molos::rusqlite::ToSql> {
+                ::std::vec![#(&self.#names),*]
             }
         }
 
         #[doc = #doc]
-        #[derive(::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq)]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
         pub struct #new #lifetime {
             #(#fields),*
         }
@@ -393,16 +376,11 @@ fn write(model: &Model, sql: &WriteSql, molos: &Path) -> TokenStream {
             type Row = #row;
             const INSERT: &'static str = #insert_new;
 
-            fn with_values<T>(&self, run: #run) -> T {
-                run(&[#(&self.#names),*])
+            fn values(&self) -> ::std::vec::Vec<&dyn #molos::rusqlite::ToSql> {
+                ::std::vec![#(&self.#names),*]
             }
         }
     }
-}
-
-/// What the traits' `with_…` functions are given.
-fn run_type(molos: &Path) -> TokenStream {
-    quote!(impl ::core::ops::FnOnce(&[&dyn #molos::rusqlite::ToSql]) -> T)
 }
 
 fn owned_type(field: &Field, molos: &Path) -> TokenStream {

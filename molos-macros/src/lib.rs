@@ -4,6 +4,7 @@
 mod diagnostic;
 mod directive;
 mod expand;
+mod explain;
 mod input;
 mod layout;
 mod sandbox;

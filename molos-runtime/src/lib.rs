@@ -40,4 +40,4 @@ pub use plan::{Plan, Rollback};
 pub use rename::{RenameError, rename_column};
 pub use report::{Report, State, Status, StepReport, StepStatus};
 pub use rusqlite;
-pub use table::{Insert, Keyed, Table};
+pub use table::{Insert, Key, Keyed, Table};

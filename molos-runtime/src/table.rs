@@ -1,5 +1,6 @@
 //! The traits that the generated structs implement.
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, ToSql};
 
 /// A struct that is a row of a table or view.
@@ -41,24 +42,38 @@ pub trait Table: Sized {
     }
 }
 
+/// What can be inserted into a table: its row struct, and the `New…` struct beside it, which leaves out what the
+/// database fills in.
+pub trait Insert {
+    /// The row struct of the table.
+    type Row: Table;
+    /// The statement; it returns the new row.
+    const INSERT: &'static str;
+
+    /// The values of every column that can be written, in the order of the columns.
+    fn values(&self) -> Vec<&dyn ToSql>;
+
+    /// Inserts the row, and returns it as the database has it: with its defaults, its generated columns, its rowid.
+    ///
+    /// # Errors
+    ///
+    /// When a constraint refuses the row, or the statement fails otherwise.
+    fn insert(&self, conn: &Connection) -> Result<Self::Row> {
+        conn.prepare_cached(Self::INSERT)?.query_row(&*self.values(), Self::Row::from_row)
+    }
+}
+
 /// A row of a table with a primary key.
-pub trait Keyed: Table {
+pub trait Keyed: Table + Insert {
     /// The primary key: a value, or a tuple of them in the order of the key's columns.
-    type Key<'k>;
+    type Key<'k>: Key;
     /// The query for the row with a key.
     const FIND: &'static str;
-    /// The statement that changes every column but the key's.
+    /// The statement that changes every column but the key's; its parameters are numbered like
+    /// [`values`](Insert::values).
     const UPDATE: &'static str;
     /// The statement that deletes the row with a key.
     const DELETE: &'static str;
-
-    /// Calls `run` with the key's values.
-    #[doc(hidden)]
-    fn with_key<T>(key: &Self::Key<'_>, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T;
-
-    /// Calls `run` with the key's values and then those of every column that can be changed.
-    #[doc(hidden)]
-    fn with_row<T>(&self, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T;
 
     /// This row's key; `None` where the database allows a key to be `NULL`, and it is.
     fn key(&self) -> Option<Self::Key<'_>>;
@@ -69,8 +84,7 @@ pub trait Keyed: Table {
     ///
     /// When the query fails, or the row cannot be read.
     fn find(conn: &Connection, key: Self::Key<'_>) -> Result<Option<Self>> {
-        let mut statement = conn.prepare_cached(Self::FIND)?;
-        Self::with_key(&key, |values| statement.query_row(values, |row| Self::from_row(row))).optional()
+        conn.prepare_cached(Self::FIND)?.query_row(&*key.values(), Self::from_row).optional()
     }
 
     /// Writes this row over the one with its key. Returns whether there was one.
@@ -79,8 +93,7 @@ pub trait Keyed: Table {
     ///
     /// When a constraint refuses the new values, or the statement fails otherwise.
     fn update(&self, conn: &Connection) -> Result<bool> {
-        let mut statement = conn.prepare_cached(Self::UPDATE)?;
-        Ok(self.with_row(|values| statement.execute(values))? > 0)
+        Ok(conn.prepare_cached(Self::UPDATE)?.execute(&*self.values())? > 0)
     }
 
     /// Deletes the row with this row's key. Returns whether there was one.
@@ -90,30 +103,42 @@ pub trait Keyed: Table {
     /// When a foreign key or a trigger refuses, or the statement fails otherwise.
     fn delete(&self, conn: &Connection) -> Result<bool> {
         let Some(key) = self.key() else { return Ok(false) };
-        let mut statement = conn.prepare_cached(Self::DELETE)?;
-        Ok(Self::with_key(&key, |values| statement.execute(values))? > 0)
+        Ok(conn.prepare_cached(Self::DELETE)?.execute(&*key.values())? > 0)
     }
 }
 
-/// What can be inserted into a table: its row struct, and the `New…` struct beside it, which leaves out what the
-/// database fills in.
-pub trait Insert {
-    /// The row struct of the table.
-    type Row: Table;
-    /// The statement; it returns the new row.
-    const INSERT: &'static str;
-
-    /// Calls `run` with the values to insert.
-    #[doc(hidden)]
-    fn with_values<T>(&self, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T;
-
-    /// Inserts the row, and returns it as the database has it: with its defaults, its generated columns, its rowid.
-    ///
-    /// # Errors
-    ///
-    /// When a constraint refuses the row, or the statement fails otherwise.
-    fn insert(&self, conn: &Connection) -> Result<Self::Row> {
-        let mut statement = conn.prepare_cached(Self::INSERT)?;
-        self.with_values(|values| statement.query_row(values, Self::Row::from_row))
-    }
+/// A primary key, or a part of one.
+pub trait Key {
+    /// Its values, in the order of the key's columns.
+    fn values(&self) -> Vec<&dyn ToSql>;
 }
+
+macro_rules! single_key {
+    ($($ty:ty),*) => { $(
+        impl Key for $ty {
+            fn values(&self) -> Vec<&dyn ToSql> {
+                vec![self]
+            }
+        }
+    )* };
+}
+single_key!(i64, f64, bool, &str, &[u8], &Value);
+
+macro_rules! composite_key {
+    ($($part:ident)*) => {
+        #[allow(non_snake_case)]
+        impl<$($part: ToSql),*> Key for ($($part,)*) {
+            fn values(&self) -> Vec<&dyn ToSql> {
+                let ($($part,)*) = self;
+                vec![$($part),*]
+            }
+        }
+    };
+}
+composite_key!(A B);
+composite_key!(A B C);
+composite_key!(A B C D);
+composite_key!(A B C D E);
+composite_key!(A B C D E F);
+composite_key!(A B C D E F G);
+composite_key!(A B C D E F G H);
