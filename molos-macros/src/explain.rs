@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use molos_runtime::script::{Statement, TokenKind, statements, tokens};
+use molos_runtime::script::{Statement, Token, TokenKind, statements, tokens};
 use molos_runtime::{Error, ForeignKeys};
 
 use crate::diagnostic::Diagnostic;
 use crate::sandbox::{Refusal, Seen};
-use crate::source::{Script, words};
+use crate::source::{QUOTES, Script, words};
 
 /// A step that did not work.
 pub(crate) struct Failure {
@@ -80,15 +80,18 @@ pub(crate) fn explain(error: &Error, seen: &Seen, script: &Script, shown: &str) 
                 return Failure::of_its_own(underline_statement(diagnostic, script, shown, offset));
             }
             let message = source.to_string();
-            let whole_statement = statement.is_none_or(|statement| statement.offset == offset);
-            let diagnostic = hint(Diagnostic::new(format!("`{shown}` fails: {message}")), &message);
-            let diagnostic = if whole_statement {
-                underline_statement(diagnostic, script, shown, offset)
-            } else {
-                let token = token_at(script.sql(), offset);
-                diagnostic.at(shown, &script.file, script.range.start + offset..script.range.start + token, "")
-            };
             let syntax = message.ends_with("syntax error") || message.contains("unrecognized token");
+            let diagnostic = hint(Diagnostic::new(format!("`{shown}` fails: {message}")), &message);
+            let starts_statement = statement.is_some_and(|statement| statement.offset == offset);
+            let culprit =
+                if starts_statement && !syntax { named_in(script.sql(), offset, &message) } else { Some(offset) };
+            let diagnostic = match culprit {
+                None => underline_statement(diagnostic, script, shown, offset),
+                Some(offset) => {
+                    let end = script.range.start + token_end(script.sql(), offset);
+                    diagnostic.at(shown, &script.file, script.range.start + offset..end, "")
+                }
+            };
             Failure { diagnostic, message: (!syntax).then_some(message) }
         }
         Error::TransactionEnded { location, .. } => {
@@ -123,8 +126,17 @@ fn statement_at(script: &str, offset: usize) -> Option<Statement<'_>> {
 }
 
 /// Where the token that starts at `offset` ends.
-fn token_at(script: &str, offset: usize) -> usize {
+fn token_end(script: &str, offset: usize) -> usize {
     tokens(script).find(|token| token.range.end > offset).map_or(script.len(), |token| token.range.end)
+}
+
+/// Where the statement at `offset` names what is missing, which SQLite's message ends with.
+fn named_in(script: &str, offset: usize, message: &str) -> Option<usize> {
+    let (_, name) = message.strip_prefix("no such ")?.split_once(": ")?;
+    let name = name.rsplit('.').next()?;
+    let statement = statement_at(script, offset)?.sql;
+    let is_name = |token: &Token| statement[token.range.clone()].trim_matches(QUOTES).eq_ignore_ascii_case(name);
+    tokens(statement).find(is_name).map(|token| offset + token.range.start)
 }
 
 fn underline_statement(diagnostic: Diagnostic, script: &Script, shown: &str, offset: usize) -> Diagnostic {
@@ -210,7 +222,7 @@ pub(crate) fn foreign_keys_pragma(seen: &Seen, script: &Script, shown: &str) -> 
     let mut pragmas = statements(script.sql())
         .filter(|statement| first_word(statement.sql).eq_ignore_ascii_case("PRAGMA"))
         .filter(|statement| words(statement.sql).contains("foreign_keys"));
-    let pragma = if *first { pragmas.next() } else { pragmas.last() };
+    let pragma = if *first || is_pair { pragmas.next() } else { pragmas.last() };
     let offset = pragma.map_or(0, |statement| statement.offset);
     let diagnostic = if is_pair {
         Diagnostic::new("the file switches foreign keys off, and its directive says they are on")

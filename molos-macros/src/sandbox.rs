@@ -111,6 +111,12 @@ impl Sandbox {
         &self.conn
     }
 
+    /// Every foreign key that points at nothing or cannot be enforced, found anew.
+    pub(crate) fn check_all_keys(&mut self) -> Result<Violations, DriverError> {
+        self.violations = None;
+        self.violations()
+    }
+
     /// What the script that ran last did, or was stopped from doing.
     pub(crate) fn seen(&self) -> Seen {
         self.guard.lock().seen.clone()

@@ -50,6 +50,12 @@ impl<'s> Shadow<'s> {
                 }
             }
         }
+        if shadow.errors.is_empty() {
+            // Whether a key can be enforced at all is seen once, at the end: to look after each step would cost the
+            // square of their number.
+            let violations = shadow.stage.sandbox.check_all_keys().map_err(|error| broken(&error.source))?;
+            shadow.errors.extend(violations.keys().map(unenforceable));
+        }
         Ok(shadow)
     }
 
@@ -151,6 +157,15 @@ impl<'s> WayBack<'s> {
         *self = Self::open(self.stage.source, self.stage.input)?;
         passed.iter().try_for_each(|file| self.stage.run(file, Direction::Up)).map_err(|failure| failure.diagnostic)
     }
+}
+
+fn unenforceable((table, parent): &(String, String)) -> Diagnostic {
+    if parent.is_empty() {
+        return Diagnostic::new(format!("after the last migration, a foreign key cannot be enforced: {table}"))
+            .note("with `PRAGMA foreign_keys = ON`, every change of either table would fail")
+            .help("refer to the primary key of the other table, or to columns with a `UNIQUE` index");
+    }
+    Diagnostic::new(format!("after the last migration, rows of `{table}` refer to what is not in `{parent}`"))
 }
 
 fn broken(error: &dyn Display) -> Diagnostic {

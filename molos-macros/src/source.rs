@@ -359,10 +359,13 @@ fn is_sql(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sql"))
 }
 
+/// What a name in quotes can begin and end with.
+pub(crate) const QUOTES: [char; 5] = ['"', '`', '[', ']', '\''];
+
 /// The words of `sql` outside of strings and comments, and the names in quotes, in lower case.
 pub(crate) fn words(sql: &str) -> BTreeSet<String> {
     tokens(sql)
         .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Quoted))
-        .map(|token| sql[token.range].trim_matches(['"', '`', '[', ']', '\'']).to_lowercase())
+        .map(|token| sql[token.range].trim_matches(QUOTES).to_lowercase())
         .collect()
 }

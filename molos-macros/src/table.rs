@@ -94,11 +94,13 @@ pub(crate) fn models(tables: Vec<Table>, rename: &[(LitStr, Ident)]) -> (Vec<Mod
             let nullable = kind != FieldKind::Value && !column.not_null && !column.rowid;
             fields.push(Field { column: column.clone(), name, kind, nullable });
         }
-        names.check_fields(&table, &fields);
+        if !names.tells_apart(&table, &fields) {
+            continue;
+        }
         let new = (table.kind == Kind::Table).then(|| Ident::new(&format!("New{row}"), Span::call_site()));
         models.push(Model { table, row, new, fields });
     }
-    names.check_structs(&models);
+    names.check_structs(&mut models);
     names.check_used();
     (models, names.errors)
 }
@@ -126,30 +128,34 @@ impl Names<'_> {
         ident
     }
 
-    fn check_fields(&mut self, table: &Table, fields: &[Field]) {
+    fn tells_apart(&mut self, table: &Table, fields: &[Field]) -> bool {
         let mut columns: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for field in fields {
             columns.entry(field.name.to_string()).or_default().push(&field.column.name);
         }
-        for (field, columns) in columns.into_iter().filter(|(_, columns)| columns.len() > 1) {
+        columns.retain(|_, columns| columns.len() > 1);
+        for (field, columns) in &columns {
             let error = Diagnostic::new(format!(
                 "the columns {} of `{}` would all be the field `{field}`",
-                list(&columns),
+                list(columns),
                 table.name
             ));
             let example = format!("rename = {{ \"{}.{}\" => {field}_2 }}", table.name, columns[1]);
             self.errors.push(error.help(format!("give one of them another name: `{example}`")));
         }
+        columns.is_empty()
     }
 
-    fn check_structs(&mut self, models: &[Model]) {
-        let mut tables: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for model in models {
+    fn check_structs(&mut self, models: &mut Vec<Model>) {
+        let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for model in models.iter() {
             for ident in std::iter::once(&model.row).chain(&model.new) {
-                tables.entry(ident.to_string()).or_default().push(&model.table.name);
+                tables.entry(ident.to_string()).or_default().push(model.table.name.clone());
             }
         }
-        for (name, tables) in tables.into_iter().filter(|(_, tables)| tables.len() > 1) {
+        tables.retain(|_, tables| tables.len() > 1);
+        models.retain(|model| !tables.values().flatten().any(|table| *table == model.table.name));
+        for (name, tables) in tables {
             let error = Diagnostic::new(format!("{} would both have a struct `{name}`", list(&tables)));
             self.errors
                 .push(error.help(format!("give one of them another name: `rename = {{ \"{}\" => … }}`", tables[1])));

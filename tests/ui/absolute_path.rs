@@ -1,0 +1,3 @@
+molos::embed_migrations!("/srv/app/migrations");
+
+fn main() {}

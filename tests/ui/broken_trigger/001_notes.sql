@@ -1,0 +1,4 @@
+CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TRIGGER notes_log AFTER INSERT ON notes BEGIN
+    INSERT INTO log (body) VALUES (new.body);
+END;

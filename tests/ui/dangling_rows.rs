@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/dangling_rows");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/directory_is_a_file.rs");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/down_section_alone");
+
+fn main() {}

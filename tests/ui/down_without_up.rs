@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/down_without_up");
+
+fn main() {}

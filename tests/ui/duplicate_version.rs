@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/duplicate_version");
+
+fn main() {}

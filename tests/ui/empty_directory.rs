@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/empty_directory");
+
+fn main() {}

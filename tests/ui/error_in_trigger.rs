@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/error_in_trigger");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/errors_in_several_files");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/failing_down");
+
+fn main() {}

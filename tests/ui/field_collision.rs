@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/field_collision");
+
+fn main() {}

@@ -1,0 +1,1 @@
+CREATE TABLE notes (id INTEGER PRIMARY KEY, createdAt INTEGER, created_at INTEGER);

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/foreign_keys_pragma");
+
+fn main() {}

@@ -1,0 +1,2 @@
+PRAGMA foreign_keys = ON;
+CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);

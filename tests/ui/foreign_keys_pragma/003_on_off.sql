@@ -1,0 +1,2 @@
+PRAGMA foreign_keys = 1;
+PRAGMA foreign_keys = 0;

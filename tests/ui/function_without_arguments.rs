@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/function_without_arguments", functions = ["is_uuid"]);
+
+fn main() {}

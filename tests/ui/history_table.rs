@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/history_table");
+
+fn main() {}

@@ -1,0 +1,1 @@
+UPDATE _molos_migrations SET name = 'x';

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/mismatched_key");
+
+fn main() {}

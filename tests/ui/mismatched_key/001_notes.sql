@@ -1,0 +1,2 @@
+CREATE TABLE notes (id INTEGER, body TEXT NOT NULL);
+CREATE TABLE tags (note_id INTEGER REFERENCES notes (id), name TEXT NOT NULL);

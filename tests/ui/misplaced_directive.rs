@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/misplaced_directive");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/missing_directory");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/mixed_layouts");
+
+fn main() {}

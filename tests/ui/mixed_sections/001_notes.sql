@@ -1,0 +1,2 @@
+-- migrate:up
+CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/no_such_column");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/not_utf8");
+
+fn main() {}

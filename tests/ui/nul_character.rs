@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/nul_character");
+
+fn main() {}

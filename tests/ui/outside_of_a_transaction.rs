@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/outside_of_a_transaction");
+
+fn main() {}

@@ -1,0 +1,3 @@
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);

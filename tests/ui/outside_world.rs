@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/outside_world");
+
+fn main() {}

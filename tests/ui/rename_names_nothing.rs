@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/rename_names_nothing", rename = { "note" => Note });
+
+fn main() {}

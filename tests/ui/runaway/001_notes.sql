@@ -1,0 +1,3 @@
+CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)
+INSERT INTO notes (body) SELECT 'x' FROM numbers WHERE n < 0;

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/sections_with_down_file");
+
+fn main() {}

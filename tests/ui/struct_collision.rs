@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/struct_collision");
+
+fn main() {}

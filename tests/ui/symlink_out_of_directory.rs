@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/symlink_out_of_directory");
+
+fn main() {}

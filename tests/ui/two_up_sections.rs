@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/two_up_sections");
+
+fn main() {}

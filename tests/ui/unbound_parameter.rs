@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/unbound_parameter");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/undeclared_function");
+
+fn main() {}
