@@ -101,11 +101,7 @@ pub(crate) fn explain(error: &Error, seen: &Seen, script: &Script, shown: &str) 
         Error::ForeignKeys { violations, .. } => {
             let mut diagnostic = Diagnostic::new(format!("`{shown}` leaves rows that refer to nothing"));
             for violation in violations {
-                diagnostic = if violation.parent.is_empty() {
-                    diagnostic.note(violation.table.clone())
-                } else {
-                    diagnostic.note(violation.to_string())
-                };
+                diagnostic = diagnostic.note(violation.to_string());
             }
             Failure::of_its_own(diagnostic.help("insert the row that is referred to, or change the foreign key"))
         }

@@ -77,7 +77,7 @@ pub(crate) fn parse(path: &str) -> Result<Named, Misnamed> {
     Ok(Named::Up { layout, version, name })
 }
 
-/// The version and the name of `001_name`, `1-name` or `2024-01-02-030405_name`.
+/// The version and the name of `001_name`, `1-name`, `2024-01-02-030405_name` or `2024-01-02_030405_name`.
 fn numbered(stem: &str) -> Result<(i64, Range<usize>), Misnamed> {
     // Dashes are part of the version where all before the first underscore is digits and dashes.
     let dashed = stem.find('_').filter(|at| {
@@ -87,16 +87,25 @@ fn numbered(stem: &str) -> Result<(i64, Range<usize>), Misnamed> {
             && before.chars().all(|c| c.is_ascii_digit() || c == '-')
     });
     let digits = || stem.find(|c: char| !c.is_ascii_digit()).filter(|at| stem[*at..].starts_with('-'));
-    let end = dashed.or_else(digits).ok_or(Misnamed::NoLayout)?;
-    let version = version(&stem[..end].replace('-', ""))?;
+    let mut end = dashed.or_else(digits).ok_or(Misnamed::NoLayout)?;
+    if is_date(&stem[..end]) && stem[end + 1..].find('_') == Some(6) && is_number(&stem[end + 1..end + 7]) {
+        // A time of day after a date belongs to the version, or the day would come before every dated second.
+        end += 7;
+    }
+    let version = version(&stem[..end].replace(['-', '_'], ""))?;
     if stem.len() > end + 1 { Ok((version, end + 1..stem.len())) } else { Err(Misnamed::NoLayout) }
 }
 
+fn is_date(text: &str) -> bool {
+    text.split('-').map(str::len).eq([4, 2, 2])
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit())
+}
+
 fn version(digits: &str) -> Result<i64, Misnamed> {
-    if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
-        return Err(Misnamed::NoLayout);
-    }
-    digits.parse().map_err(|_| Misnamed::TooLarge)
+    if is_number(digits) { digits.parse().map_err(|_| Misnamed::TooLarge) } else { Err(Misnamed::NoLayout) }
 }
 
 #[cfg(test)]
@@ -120,6 +129,8 @@ mod tests {
         assert_eq!(up("V12__add_users.sql"), Some((Layout::Refinery, 12, "add_users")));
         assert_eq!(up("U3__later.sql"), Some((Layout::Refinery, 3, "later")));
         assert_eq!(up("2023-01-02-030405_create/up.sql"), Some((Layout::Folders, 20_230_102_030_405, "create")));
+        assert_eq!(up("2023-01-02_030405_later/up.sql"), Some((Layout::Folders, 20_230_102_030_405, "later")));
+        assert_eq!(up("2023-01-02_03040é_x/up.sql"), Some((Layout::Folders, 20_230_102, "03040é_x")));
         assert_eq!(up("00000000000000_setup/up.sql"), Some((Layout::Folders, 0, "setup")));
         assert_eq!(up("1-2fa_codes/up.sql"), Some((Layout::Folders, 1, "2fa_codes")));
         assert_eq!(up("20240101_x/migration.sql"), Some((Layout::Folders, 20_240_101, "x")));

@@ -59,7 +59,7 @@ impl fmt::Display for Location {
 pub struct Violation {
     /// The table that the rows are in.
     pub table: String,
-    /// The table that they refer to.
+    /// The table that they refer to; empty if the key itself is wrong, in words that `table` then has.
     pub parent: String,
     /// How many there are more than before.
     pub rows: u64,
@@ -68,6 +68,9 @@ pub struct Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, parent, rows } = self;
+        if parent.is_empty() {
+            return f.write_str(table);
+        }
         let row = if *rows == 1 { "row refers" } else { "rows refer" };
         write!(f, "{table}: {rows} {row} to what is not in {parent}")
     }

@@ -96,28 +96,26 @@ impl Driver for Connection {
 
     fn violations(&mut self) -> Result<Violations, DriverError> {
         let mut violations = Violations::new();
-        let mut statement = self.prepare("PRAGMA foreign_key_check")?;
+        let mut statement = match self.prepare("PRAGMA foreign_key_check") {
+            Ok(statement) => statement,
+            // A key that names no unique columns of its parent: nothing can be checked, which is the thing to count.
+            Err(error) if is_sql_error(&error) => {
+                violations.insert((message(&error), String::new()), 1);
+                return Ok(violations);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let mut rows = statement.query([])?;
-        loop {
-            let key = match rows.next() {
-                Ok(Some(row)) => (row.get(0)?, row.get(2)?),
-                Ok(None) => return Ok(violations),
-                // A key that names no unique column of its parent stops the check: there is one more thing to count,
-                // and no more rows to see.
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
-                    violations.insert((message(&error), String::new()), 1);
-                    return Ok(violations);
-                }
-                Err(error) => return Err(error.into()),
-            };
-            *violations.entry(key).or_default() += 1;
+        while let Some(row) = rows.next()? {
+            *violations.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
         }
+        Ok(violations)
     }
 
     fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
         let mut statement = match self.prepare(SELECT_HISTORY) {
             Ok(statement) => statement,
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+            Err(error) if is_sql_error(&error) => {
                 let exists: bool = self.query_row(HISTORY_EXISTS, [], |row| row.get(0))?;
                 return if exists { Err(damaged(message(&error))) } else { Ok(None) };
             }
@@ -223,6 +221,11 @@ fn applied(row: &Row<'_>) -> Result<Applied, DriverError> {
 
 fn damaged(problem: String) -> DriverError {
     DriverError { source: problem.clone().into(), failure: Failure::History(problem) }
+}
+
+/// Whether SQLite could not make sense of a statement, in the schema that there is.
+fn is_sql_error(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::Unknown)
 }
 
 /// What SQLite says of an error, without the statement that rusqlite adds to it.
