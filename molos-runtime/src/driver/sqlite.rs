@@ -225,7 +225,7 @@ fn damaged(problem: String) -> DriverError {
 
 /// Whether SQLite could not make sense of a statement, in the schema that there is.
 fn is_sql_error(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::Unknown)
+    matches!(error, rusqlite::Error::SqlInputError { .. }) || error.sqlite_error_code() == Some(ErrorCode::Unknown)
 }
 
 /// What SQLite says of an error, without the statement that rusqlite adds to it.

@@ -1,0 +1,523 @@
+//! The runtime, end to end, on databases of every kind of past.
+
+use std::cell::RefCell;
+use std::error::Error as _;
+use std::time::{Duration, Instant};
+
+use molos::rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
+use molos::rusqlite::{self, Connection};
+use molos::{Error, Event, Migration, Migrations, Migrator, Rollback, State, Transaction};
+
+type Result = std::result::Result<(), Box<dyn std::error::Error>>;
+
+const NOTES: Migration<'static> = step(1, "notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);");
+const TAGS: Migration<'static> = step(2, "tags", "CREATE TABLE tags (name TEXT NOT NULL UNIQUE);");
+
+mod notes_with_on {
+    molos::embed_migrations!("tests/fixtures/foreign_keys_on");
+}
+
+/// A step whose checksum is the one of its version, whatever its SQL is.
+const fn step(version: u8, name: &'static str, up: &'static str) -> Migration<'static> {
+    let script = molos::Script { sql: up, line: 1, keys: molos::ForeignKeys::Off };
+    let checksum = molos::Checksum::from_bytes([version; 32]);
+    #[expect(clippy::cast_possible_truncation, reason = "there is no `u16::try_from` in a constant")]
+    Migration::embedded(version as i64, name, (0, name.len() as u16), checksum, script, None)
+}
+
+fn app<'m>(list: &'m [Migration<'m>]) -> Migrations<'m> {
+    Migrations::new("app", "migrations", list)
+}
+
+fn memory() -> Connection {
+    Connection::open_in_memory().expect("an in-memory database")
+}
+
+fn tables(conn: &Connection) -> Vec<String> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name";
+    let mut statement = conn.prepare(sql).expect("a query");
+    let names = statement.query_map([], |row| row.get(0)).expect("rows");
+    names.collect::<rusqlite::Result<_>>().expect("names")
+}
+
+fn count(conn: &Connection, table: &str) -> i64 {
+    conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
+}
+
+#[test]
+fn steps_are_applied_in_order_and_only_once() -> Result {
+    let list = [
+        NOTES,
+        step(2, "title", "ALTER TABLE notes ADD COLUMN title TEXT;"),
+        step(10, "index", "CREATE INDEX notes_title ON notes (title);"),
+    ];
+    let mut conn = memory();
+    let report = app(&list[..2]).migrate(&mut conn)?;
+    assert_eq!(report.steps().iter().map(|step| step.version).collect::<Vec<_>>(), [1, 2]);
+    let report = app(&list).migrate(&mut conn)?;
+    assert_eq!(report.steps().iter().map(|step| step.version).collect::<Vec<_>>(), [10]);
+    assert_eq!(app(&list).migrate(&mut conn)?.to_string(), "up to date");
+    Ok(())
+}
+
+#[test]
+fn a_start_with_nothing_to_do_writes_nothing() -> Result {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("app.db");
+    let list = [NOTES, TAGS];
+    app(&list).migrate(&mut Connection::open(&path)?)?;
+    let before = std::fs::read(&path)?;
+    let mut permissions = std::fs::metadata(&path)?.permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&path, permissions)?;
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    app(&list).migrate(&mut Connection::open_with_flags(&path, flags)?)?;
+    assert_eq!(std::fs::read(&path)?, before);
+    Ok(())
+}
+
+#[test]
+fn a_step_that_fails_leaves_nothing_of_any_step() -> Result {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("app.db");
+    let mut conn = Connection::open(&path)?;
+    app(&[NOTES]).migrate(&mut conn)?;
+    let before = std::fs::read(&path)?;
+    let list =
+        [NOTES, TAGS, step(3, "more", "CREATE TABLE more (a);\n\n  INSERT INTO tags (name)\n  VALUES ('a'), ('a');")];
+    let error = app(&list).migrate(&mut conn).expect_err("a duplicate");
+    assert_eq!(
+        error.to_string(),
+        "migration 3 (more) failed going up: UNIQUE constraint failed: tags.name\n  \
+         --> migrations/more:3:3\n   | INSERT INTO tags (name)\n\
+         help: what this call had not committed is undone; correct the migration and run again"
+    );
+    let driver_error = error.source().and_then(std::error::Error::source);
+    assert!(driver_error.and_then(|error| error.downcast_ref::<rusqlite::Error>()).is_some());
+    assert_eq!(tables(&conn), ["notes"]);
+    assert_eq!(std::fs::read(&path)?, before);
+    Ok(())
+}
+
+#[test]
+fn with_a_transaction_each_the_steps_before_the_failure_stay() {
+    let list =
+        [NOTES, TAGS, step(3, "bad", "INSERT INTO nowhere VALUES (1);"), step(4, "late", "CREATE TABLE late (a);")];
+    let mut conn = memory();
+    let migrations = app(&list);
+    let migrator = Migrator::new(&migrations).transaction(Transaction::Each);
+    let error = migrator.migrate(&mut conn).expect_err("a bad step");
+    assert!(matches!(error, Error::Statement { ref step, .. } if step.version == 3), "{error}");
+    assert_eq!(tables(&conn), ["notes", "tags"]);
+    assert_eq!(migrator.status(&mut conn).expect("a status").current(), Some(2));
+}
+
+#[test]
+fn a_rebuild_of_a_parent_table_keeps_every_child_row() -> Result {
+    let directory = tempfile::tempdir()?;
+    let list = [
+        step(
+            1,
+            "initial",
+            "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT);
+             CREATE TABLE posts (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE);
+             CREATE TABLE likes (user_id INTEGER REFERENCES users (id) ON DELETE SET NULL);",
+        ),
+        step(
+            2,
+            "email_not_null",
+            "PRAGMA foreign_keys=OFF;--> statement-breakpoint
+             CREATE TABLE `__new_users` (`id` integer PRIMARY KEY, `email` text NOT NULL);--> statement-breakpoint
+             INSERT INTO `__new_users`(\"id\", \"email\") SELECT \"id\", \"email\" FROM `users`;--> statement-breakpoint
+             DROP TABLE `users`;--> statement-breakpoint
+             ALTER TABLE `__new_users` RENAME TO `users`;--> statement-breakpoint
+             PRAGMA foreign_keys=ON;",
+        ),
+    ];
+    for (name, enforced) in [("on.db", true), ("off.db", false)] {
+        let mut conn = Connection::open(directory.path().join(name))?;
+        conn.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, enforced)?;
+        app(&list[..1]).migrate(&mut conn)?;
+        conn.execute_batch(
+            "INSERT INTO users VALUES (1, 'a'), (2, 'b');
+             INSERT INTO posts VALUES (1, 1), (2, 1), (3, 2);
+             INSERT INTO likes VALUES (1), (2);",
+        )?;
+        app(&list).migrate(&mut conn)?;
+        assert_eq!((count(&conn, "users"), count(&conn, "posts")), (2, 3));
+        assert_eq!(count(&conn, "likes WHERE user_id IS NOT NULL"), 2);
+        assert_eq!(conn.db_config(SQLITE_DBCONFIG_ENABLE_FKEY)?, enforced, "the setting is put back");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_directive_enforces_foreign_keys_for_its_step_alone() -> Result {
+    // Step 1 rebuilds the parent, step 2 deletes a parent row and means it, step 3 rebuilds again: one transaction.
+    let mut conn = memory();
+    let migrator = || Migrator::new(&notes_with_on::MIGRATIONS);
+    migrator().to(1).migrate(&mut conn)?;
+    conn.execute_batch(
+        "INSERT INTO users (id, name) VALUES (1, 'kept'), (2, 'gone');
+         INSERT INTO posts (user_id) VALUES (1), (1), (2);",
+    )?;
+    let report = migrator().migrate(&mut conn)?;
+    assert_eq!(report.steps().len(), 3);
+    assert_eq!((count(&conn, "users"), count(&conn, "posts")), (1, 2));
+    Ok(())
+}
+
+#[test]
+fn rows_that_would_refer_to_nothing_stop_the_commit() -> Result {
+    let list = [
+        step(
+            1,
+            "initial",
+            "CREATE TABLE users (id INTEGER PRIMARY KEY); CREATE TABLE posts (user_id REFERENCES users (id));",
+        ),
+        step(2, "purge", "DELETE FROM users;"),
+    ];
+    let mut conn = memory();
+    app(&list[..1]).migrate(&mut conn)?;
+    conn.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO users VALUES (1); INSERT INTO posts VALUES (1), (7);")?;
+    let error = app(&list).migrate(&mut conn).expect_err("a violation");
+    // The row that referred to user 7 did so before, and is not counted.
+    assert_eq!(
+        error.to_string(),
+        "migration 2 (purge) would leave rows that refer to nothing: posts: 1 row refers to what is not in users\n\
+         help: nothing was committed; move, change or delete these rows in the migration"
+    );
+    assert_eq!(count(&conn, "users"), 1);
+    app(&[list[0], step(2, "tidy", "CREATE TABLE tidy (a);")]).migrate(&mut conn)?;
+    Ok(())
+}
+
+#[test]
+fn the_connection_is_given_back_as_it_was() -> Result {
+    let list = [
+        step(1, "initial", "PRAGMA legacy_alter_table = ON; CREATE TABLE a (b);"),
+        step(2, "bad", "PRAGMA legacy_alter_table = ON; SELECT nothing;"),
+    ];
+    for list in [&list[..1], &list] {
+        let mut conn = memory();
+        conn.busy_timeout(Duration::from_millis(1234))?;
+        conn.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+        let _ = app(list).migrate(&mut conn);
+        let timeout: i64 = conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+        assert_eq!(timeout, 1234);
+        assert!(conn.db_config(SQLITE_DBCONFIG_ENABLE_FKEY)?);
+        assert!(!conn.db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE)?);
+        assert!(conn.is_autocommit());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_panic_in_the_programs_own_code_leaves_no_transaction_open() {
+    let list = [NOTES];
+    let migrations = app(&list);
+    let mut conn = memory();
+    let migrator = Migrator::new(&migrations).on_event(|event| assert!(!matches!(event, Event::Finished { .. })));
+    let call = std::panic::AssertUnwindSafe(|| migrator.migrate(&mut conn));
+    assert!(std::panic::catch_unwind(call).is_err());
+    assert!(conn.is_autocommit());
+    assert_eq!(tables(&conn), [""; 0]);
+}
+
+#[test]
+fn a_connection_inside_of_a_transaction_is_refused() -> Result {
+    let list = [NOTES];
+    let mut conn = memory();
+    conn.execute_batch("BEGIN")?;
+    assert!(matches!(app(&list).migrate(&mut conn), Err(Error::InTransaction)));
+    assert!(!conn.is_autocommit(), "it is the program's transaction, and still open");
+    Ok(())
+}
+
+#[test]
+fn a_step_that_ends_the_transaction_is_found_out() {
+    let list = [step(1, "sneaky", "CREATE TABLE a (b);\nCOMMIT;\nCREATE TABLE c (d);")];
+    let mut conn = memory();
+    let error = app(&list).migrate(&mut conn).expect_err("a commit");
+    assert!(matches!(error, Error::TransactionEnded { ref location, .. } if location.line == 2), "{error}");
+    assert_eq!(tables(&conn), ["a"], "nothing is run after it");
+}
+
+#[test]
+fn histories_that_disagree_are_refused_before_anything_runs() -> Result {
+    let mut conn = memory();
+    app(&[NOTES, TAGS]).migrate(&mut conn)?;
+    let more = step(3, "more", "CREATE TABLE more (a);");
+    let mut refused = |list: &[Migration<'static>]| {
+        let error = app(list).migrate(&mut conn).expect_err("a refusal").to_string();
+        assert_eq!(tables(&conn), ["notes", "tags"]);
+        error
+    };
+    let edited = Migration::new(2, "tags", "CREATE TABLE tags (name TEXT);");
+    let message = refused(&[NOTES, edited, more]);
+    assert!(
+        message.starts_with("migration 2 (tags) was edited after it was applied: its checksum was 0202"),
+        "{message}"
+    );
+    assert_eq!(
+        refused(&[NOTES]),
+        "the database is newer than this program: migration 2 (tags) was applied, and the last one this program has is 1\n\
+         help: run the newer program, or restore the database that belongs to this one"
+    );
+    assert_eq!(
+        refused(&[TAGS, more]),
+        "migration 1 (notes) was applied to this database, and this program does not have it\n\
+         help: a file was removed or renumbered, or the database belongs to another branch; put the file back"
+    );
+    assert_eq!(
+        refused(&[step(0, "zero", "SELECT 1;"), NOTES, TAGS]),
+        "migration 0 (zero) is not applied, though 2 after it is\n\
+         help: give it a version after the last, or allow this with `.allow_out_of_order(true)`"
+    );
+    assert_eq!(
+        refused(&[NOTES, step(2, "labels", "CREATE TABLE tags (name TEXT NOT NULL UNIQUE);"), more]),
+        "migration 2 (labels) was applied to this database as \"tags\"\n\
+         help: rename the file back; if these are two different migrations, give the new one a new version"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_step_that_was_left_out_is_applied_when_that_is_allowed() -> Result {
+    let late = step(0, "late", "CREATE TABLE late (a);");
+    let mut conn = memory();
+    app(&[NOTES, TAGS]).migrate(&mut conn)?;
+    let list = [late, NOTES, TAGS];
+    let migrations = app(&list);
+    let migrator = Migrator::new(&migrations).allow_out_of_order(true);
+    assert_eq!(migrator.status(&mut conn)?.steps()[0].state, State::OutOfOrder);
+    assert_eq!(migrator.migrate(&mut conn)?.steps()[0].version, 0);
+    migrator.verify(&mut conn)?;
+    Ok(())
+}
+
+#[test]
+fn what_was_rolled_back_can_be_applied_again() -> Result {
+    let list = [
+        NOTES.with_down("DROP TABLE notes;"),
+        TAGS.with_down("DROP TABLE tags;"),
+        step(3, "links", "CREATE TABLE links (url TEXT);").with_down("DROP TABLE links;"),
+    ];
+    for transaction in [Transaction::All, Transaction::Each] {
+        let mut conn = memory();
+        let migrations = app(&list);
+        let migrator = Migrator::new(&migrations).transaction(transaction);
+        migrator.migrate(&mut conn)?;
+        let report = migrator.rollback(&mut conn, Rollback::Steps(2))?;
+        assert_eq!(report.steps().iter().map(|step| step.version).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!(tables(&conn), ["notes"]);
+        migrator.migrate(&mut conn)?;
+        assert_eq!(tables(&conn), ["links", "notes", "tags"]);
+        migrator.rollback(&mut conn, Rollback::All)?;
+        assert_eq!(tables(&conn), [""; 0]);
+        assert_eq!(migrator.rollback(&mut conn, Rollback::All)?.to_string(), "nothing to roll back");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_rollback_that_fails_changes_nothing() -> Result {
+    let list = [
+        NOTES.with_down("DROP TABLE notes;"),
+        step(2, "posts", "CREATE TABLE posts (note INTEGER REFERENCES notes (id));").with_down("DROP TABLE post;"),
+    ];
+    let mut conn = memory();
+    let migrations = app(&list);
+    let migrator = Migrator::new(&migrations);
+    migrator.migrate(&mut conn)?;
+    let error = migrator.rollback(&mut conn, Rollback::All).expect_err("a bad down").to_string();
+    assert!(
+        error.starts_with(
+            "migration 2 (posts) failed going down: no such table: post\n  --> migrations/posts.down.sql:1:1"
+        ),
+        "{error}"
+    );
+    assert_eq!(tables(&conn), ["notes", "posts"]);
+    assert_eq!(migrator.status(&mut conn)?.current(), Some(2));
+    Ok(())
+}
+
+#[test]
+fn plans_and_statuses_read_well_and_change_nothing() -> Result {
+    let list = [NOTES.with_down("DROP TABLE notes;"), TAGS];
+    let migrations = app(&list);
+    let migrator = Migrator::new(&migrations);
+    let mut conn = memory();
+    assert_eq!(
+        format!("{:#}", migrator.plan(&mut conn)?),
+        "would apply 2 migrations\n  \
+         1 notes  migrations/notes\n    CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);\n  \
+         2 tags  migrations/tags\n    CREATE TABLE tags (name TEXT NOT NULL UNIQUE);"
+    );
+    assert_eq!(migrator.status(&mut conn)?.to_string(), "1 notes  pending\n2 tags   pending");
+    assert_eq!(count(&conn, "sqlite_schema"), 0);
+
+    Migrator::new(&migrations).to(1).migrate(&mut conn)?;
+    conn.execute("UPDATE _molos_migrations SET applied_at = 1795484040, duration_us = 1234", [])?;
+    assert_eq!(
+        migrator.status(&mut conn)?.to_string(),
+        "1 notes  applied       2026-11-24T01:34:00Z  1.2 ms\n2 tags   pending"
+    );
+    assert_eq!(
+        migrator.plan_rollback(&mut conn, Rollback::Steps(1))?.to_string(),
+        "would roll back 1 migration\n  1 notes  migrations/notes.down.sql"
+    );
+    assert!(matches!(migrator.verify(&mut conn), Err(Error::Pending { .. })));
+    assert_eq!(Migrator::new(&migrations).to(1).plan(&mut conn)?.to_string(), "nothing to do");
+    Ok(())
+}
+
+#[test]
+fn events_tell_what_happens() -> Result {
+    let list = [NOTES, TAGS];
+    let migrations = app(&list);
+    let seen = RefCell::new(Vec::new());
+    let migrator = Migrator::new(&migrations).on_event(|event| {
+        seen.borrow_mut().push(match event {
+            Event::Started { migration, .. } => format!("started {}", migration.name()),
+            Event::Finished { migration, .. } => format!("finished {}", migration.name()),
+            other => format!("{other:?}"),
+        });
+    });
+    migrator.migrate(&mut memory())?;
+    assert_eq!(*seen.borrow(), ["started notes", "finished notes", "started tags", "finished tags", "Committed"]);
+    Ok(())
+}
+
+#[test]
+fn a_database_that_is_held_is_waited_for_and_then_given_up() -> Result {
+    let directory = tempfile::tempdir()?;
+    for mode in ["delete", "wal"] {
+        let path = directory.path().join(mode);
+        let holder = Connection::open(&path)?;
+        holder.pragma_update(None, "journal_mode", mode)?;
+        holder.execute_batch("CREATE TABLE held (a); BEGIN IMMEDIATE; INSERT INTO held VALUES (1);")?;
+
+        let list = [NOTES];
+        let migrations = app(&list);
+        let waited = RefCell::new(0);
+        let migrator = Migrator::new(&migrations).busy_timeout(Duration::from_millis(200)).on_event(|event| {
+            *waited.borrow_mut() += usize::from(matches!(event, Event::Waiting { .. }));
+        });
+        let mut conn = Connection::open(&path)?;
+        let started = Instant::now();
+        let error = migrator.migrate(&mut conn).expect_err("the database is held");
+        assert!(matches!(error, Error::Busy { .. }), "{error}");
+        assert!(started.elapsed() >= Duration::from_millis(200));
+        assert!(*waited.borrow() > 1, "it says that it waits");
+
+        holder.execute_batch("COMMIT")?;
+        migrator.migrate(&mut conn)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reader_holds_up_the_commit_and_not_for_ever() -> Result {
+    // With a rollback journal, a commit needs every reader to be gone: https://sqlite.org/lockingv3.html
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("app.db");
+    let list = [NOTES, TAGS];
+    app(&list[..1]).migrate(&mut Connection::open(&path)?)?;
+    let reader = Connection::open(&path)?;
+    let mut statement = reader.prepare("SELECT name FROM sqlite_schema")?;
+    let mut rows = statement.query([])?;
+    rows.next()?;
+
+    let migrations = app(&list);
+    let migrator = Migrator::new(&migrations).busy_timeout(Duration::from_millis(100));
+    let mut conn = Connection::open(&path)?;
+    assert!(matches!(migrator.migrate(&mut conn), Err(Error::Busy { .. })));
+    drop(rows);
+    drop(statement);
+    assert_eq!(migrator.migrate(&mut conn)?.steps().len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_damaged_history_is_named_and_never_guessed_at() -> Result {
+    let list = [NOTES];
+    let cases = [
+        ("CREATE TABLE _molos_migrations (id INTEGER)", "no such column: version"),
+        ("CREATE VIEW _molos_migrations AS SELECT 1 AS version", "no such column: name"),
+        ("1, NULL, 'x', 0, 0", "name is Null"),
+        ("1, 'notes', 'x', 0, 0", "the checksum of version 1 is \"x\": a checksum is 64 hexadecimal digits"),
+        ("'one', 'notes', 'x', 0, 0", "version is Text"),
+        ("1, x'ff', 'x', 0, 0", "name is Blob"),
+        ("1, CAST(x'ff' AS TEXT), 'x', 0, 0", "name is not UTF-8"),
+        ("1, 'notes', printf('%064d', 0), 1e300, 0", "applied_at is Real"),
+        ("1, 'notes', printf('%064d', 0), 0, -1", "the duration of version 1 is negative"),
+    ];
+    for (damage, problem) in cases {
+        let mut conn = memory();
+        if damage.starts_with("CREATE") {
+            conn.execute_batch(damage)?;
+        } else {
+            conn.execute_batch(&format!(
+                "CREATE TABLE _molos_migrations (set_name, version, name, checksum, applied_at, duration_us, down);
+                 INSERT INTO _molos_migrations VALUES ('app', {damage}, NULL);"
+            ))?;
+        }
+        for result in [app(&list).migrate(&mut conn).map(drop), Migrator::new(&app(&list)).status(&mut conn).map(drop)]
+        {
+            match result {
+                Err(Error::History { problem: found, .. }) => assert_eq!(found, problem, "{damage}"),
+                other => panic!("{damage}: {other:?}"),
+            }
+        }
+        assert_eq!(tables(&conn), [""; 0]);
+    }
+    Ok(())
+}
+
+#[test]
+fn sets_share_a_database_and_not_a_history() -> Result {
+    let tasks = [step(1, "tasks", "CREATE TABLE tasks (a);").with_down("DROP TABLE tasks;")];
+    let tasks = Migrations::new("tasks", "migrations", &tasks);
+    let list = [NOTES];
+    let mut conn = memory();
+    app(&list).migrate(&mut conn)?;
+    tasks.migrate(&mut conn)?;
+    Migrator::new(&tasks).rollback(&mut conn, Rollback::All)?;
+    assert_eq!(tables(&conn), ["notes"]);
+    Migrator::new(&app(&list)).verify(&mut conn)?;
+    Ok(())
+}
+
+#[test]
+fn verify_finds_rows_that_refer_to_nothing() -> Result {
+    let list = [step(1, "a", "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (a REFERENCES a (id));")];
+    let mut conn = memory();
+    app(&list).migrate(&mut conn)?;
+    conn.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO b VALUES (1), (2);")?;
+    let error = Migrator::new(&app(&list)).verify(&mut conn).expect_err("a violation").to_string();
+    assert!(error.starts_with("rows refer to nothing: b: 2 rows refer to what is not in a"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_long_script_costs_time_in_its_length_and_not_its_square() -> Result {
+    // rusqlite's `execute_batch` copies all that is left of a script for every statement in it.
+    let script = "INSERT INTO notes (body) VALUES ('some text of a certain length');\n".repeat(20_000);
+    let list = [NOTES, Migration::new(2, "seed", &script)];
+    let mut conn = memory();
+    app(&list).migrate(&mut conn)?;
+    assert_eq!(count(&conn, "notes"), 20_000);
+    Ok(())
+}
+
+#[test]
+fn a_database_that_cannot_be_written_says_so() -> Result {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("app.db");
+    Connection::open(&path)?.execute_batch("CREATE TABLE a (b)")?;
+    let mut conn = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let error = app(&[NOTES]).migrate(&mut conn).expect_err("read-only").to_string();
+    assert_eq!(error, "creating the history table failed: attempt to write a readonly database");
+    Ok(())
+}
