@@ -430,7 +430,7 @@ fn new_column_doc(field: &Field) -> String {
     let left_out = match &field.column.default {
         Some(default) => format!("; `None` is its default, `{}`", default.replace('`', "'")),
         None if field.column.rowid => "; `None` is the next free number".to_owned(),
-        None if field.nullable => "; `None` is `NULL`".to_owned(),
+        None if !field.column.not_null => "; `None` is `NULL`".to_owned(),
         None => String::new(),
     };
     column_doc(field) + &left_out

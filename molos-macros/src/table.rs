@@ -45,7 +45,7 @@ pub(crate) struct Field {
 impl Field {
     /// Whether the database fills it in when an insert leaves it out.
     pub(crate) fn is_optional(&self) -> bool {
-        self.column.rowid || self.nullable || self.column.default.is_some()
+        self.column.rowid || !self.column.not_null || self.column.default.is_some()
     }
 }
 
