@@ -1,0 +1,121 @@
+//! A directory of every layout, as other tools write them, embedded unchanged.
+
+use molos::rusqlite::Connection;
+use molos::{Checksum, Migrations, Migrator, Rollback};
+
+mod numbered {
+    molos::embed_migrations!("tests/fixtures/numbered", ignore = ["schema.sql"]);
+}
+mod up_down {
+    molos::embed_migrations!("tests/fixtures/up_down");
+}
+mod refinery {
+    molos::embed_migrations!("tests/fixtures/refinery");
+}
+mod diesel {
+    molos::embed_migrations!("tests/fixtures/diesel");
+}
+mod rusqlite_migration {
+    molos::embed_migrations!("tests/fixtures/rusqlite_migration");
+}
+mod drizzle {
+    molos::embed_migrations!("tests/fixtures/drizzle");
+}
+mod goose {
+    molos::embed_migrations!("tests/fixtures/goose");
+}
+mod dbmate {
+    molos::embed_migrations!("tests/fixtures/dbmate");
+}
+
+/// Versions and names in their order, those with a way back marked by a minus sign.
+fn steps(migrations: &Migrations<'_>) -> Vec<String> {
+    let step = |migration: &molos::Migration<'_>| {
+        let back = if migration.down().is_some() { "-" } else { "" };
+        format!("{back}{} {}", migration.version(), migration.name())
+    };
+    migrations.as_slice().iter().map(step).collect()
+}
+
+/// Applies everything, takes back what can be, and applies it again.
+fn there_and_back(migrations: &Migrations<'_>) -> Connection {
+    let mut conn = Connection::open_in_memory().expect("a database");
+    let migrator = Migrator::new(migrations);
+    migrator.migrate(&mut conn).expect("up");
+    while migrator.rollback(&mut conn, Rollback::Steps(1)).is_ok_and(|report| !report.steps().is_empty()) {}
+    migrator.migrate(&mut conn).expect("up again");
+    migrator.verify(&mut conn).expect("in order");
+    conn
+}
+
+fn count(conn: &Connection, table: &str) -> i64 {
+    conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
+}
+
+#[test]
+fn numbered_files_are_ordered_by_their_numbers() {
+    assert_eq!(steps(&numbered::MIGRATIONS), ["0 nothing_yet", "-1 books", "-2 loans", "10 publisher"]);
+    there_and_back(&numbered::MIGRATIONS);
+}
+
+#[test]
+fn up_and_down_files_are_pairs() {
+    assert_eq!(
+        steps(&up_down::MIGRATIONS),
+        ["-20240115093000 readings", "-20240220110000 warmest", "20240301120000 seed"]
+    );
+    assert_eq!(count(&there_and_back(&up_down::MIGRATIONS), "stations"), 2);
+}
+
+#[test]
+fn line_ends_and_a_byte_order_mark_are_not_in_the_binary_and_not_in_the_checksum() {
+    let on_disk = include_str!("fixtures/up_down/20240115093000_readings.up.sql");
+    assert!(on_disk.starts_with('\u{feff}') && on_disk.contains("\r\n"), "the checkout changed the fixture");
+    let unix = on_disk.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let migration = &up_down::MIGRATIONS.as_slice()[0];
+    assert_eq!(migration.up(), unix);
+    assert_eq!(migration.checksum(), Checksum::of(&unix));
+}
+
+#[test]
+fn both_kinds_of_refinerys_files_go_up() {
+    assert_eq!(steps(&refinery::MIGRATIONS), ["1 parcels", "2 tracking", "3 places", "10 rebuild"]);
+    there_and_back(&refinery::MIGRATIONS);
+}
+
+#[test]
+fn dashes_in_diesels_versions_are_left_out() {
+    assert_eq!(
+        steps(&diesel::MIGRATIONS),
+        ["0 initial_setup", "-20230101123456 create_recipes", "20230203040506 ingredients", "-20230301000000 rename"]
+    );
+    there_and_back(&diesel::MIGRATIONS);
+}
+
+#[test]
+fn folders_may_have_a_dash_after_their_number() {
+    assert_eq!(steps(&rusqlite_migration::MIGRATIONS), ["1 teams", "-2 players", "10 scores"]);
+    there_and_back(&rusqlite_migration::MIGRATIONS);
+}
+
+#[test]
+fn drizzles_rebuild_of_a_parent_keeps_its_children() {
+    assert_eq!(steps(&drizzle::MIGRATIONS), ["0 quiet_river", "1 bold_lantern", "2 heavy_anchor"]);
+    assert_eq!(count(&there_and_back(&drizzle::MIGRATIONS), "entries"), 1);
+}
+
+#[test]
+fn one_file_can_hold_both_ways() {
+    assert_eq!(steps(&goose::MIGRATIONS), ["-1 visits", "-2 referrer"]);
+    there_and_back(&goose::MIGRATIONS);
+    assert_eq!(steps(&dbmate::MIGRATIONS), ["-20240301120000 songs", "-20240302120000 playlists"]);
+    assert_eq!(count(&there_and_back(&dbmate::MIGRATIONS), "playlists"), 2);
+}
+
+#[test]
+fn an_error_in_the_down_section_is_found_in_its_own_line_of_the_file() {
+    let mut conn = there_and_back(&goose::MIGRATIONS);
+    conn.execute_batch("DROP TABLE visits; CREATE TABLE visits (a);").expect("a change behind molos's back");
+    let error = Migrator::new(&goose::MIGRATIONS).rollback(&mut conn, Rollback::Steps(1)).expect_err("no such column");
+    assert!(error.to_string().contains("--> tests/fixtures/goose/00002_referrer.sql:5:32"), "{error}");
+}
