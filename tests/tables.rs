@@ -53,7 +53,7 @@ fn rows_are_found_changed_and_deleted_by_their_key() -> Result<()> {
     assert_eq!(TextKey::find(&conn, "a")?.as_ref(), Some(&row));
     let changed = TextKey { note: None, ..row };
     assert!(changed.update(&conn)?);
-    assert_eq!(TextKey::all(&conn)?, [changed.clone()]);
+    assert_eq!(TextKey::all(&conn)?, std::slice::from_ref(&changed));
     assert!(changed.delete(&conn)?);
     assert!(!changed.delete(&conn)? && !changed.update(&conn)?, "it is gone");
     assert_eq!(TextKey::find(&conn, "a")?, None);
