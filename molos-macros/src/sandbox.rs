@@ -186,7 +186,10 @@ fn is_harmless(pragma: &str, value: Option<&str>) -> bool {
         "application_id" | "defer_foreign_keys" | "foreign_key_check" | "foreign_key_list" | "index_info"
         | "index_list" | "index_xinfo" | "integrity_check" | "legacy_alter_table" | "optimize" | "quick_check"
         | "table_info" | "table_list" | "table_xinfo" | "user_version" => true,
-        _ => value.is_none() && matches!(pragma, "schema_version" | "encoding" | "collation_list" | "function_list"),
+        _ => {
+            value.is_none()
+                && matches!(pragma, "data_version" | "schema_version" | "encoding" | "collation_list" | "function_list")
+        }
     }
 }
 

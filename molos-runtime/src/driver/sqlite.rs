@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use fallible_iterator::FallibleIterator as _;
 use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
-use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, ErrorCode, Row, params};
 
