@@ -14,7 +14,7 @@ mod source;
 mod table;
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
 
@@ -26,16 +26,16 @@ use crate::shadow::Shadow;
 #[proc_macro]
 pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     match syn::parse::<Input>(input) {
-        Ok(input) => embed(&input).into(),
+        Ok(input) => match manifest_directory() {
+            Ok(manifest) => embed(&input, &manifest).into(),
+            Err(error) => expand::errors(&[error], input.span).into(),
+        },
         Err(error) => error.into_compile_error().into(),
     }
 }
 
-fn embed(input: &Input) -> TokenStream {
-    let source = match manifest_directory() {
-        Ok(manifest) => source::read(input, &manifest),
-        Err(error) => return expand::errors(&[error], input.span),
-    };
+fn embed(input: &Input, manifest: &Path) -> TokenStream {
+    let source = source::read(input, manifest);
     let shadow = Shadow::rehearse(&source, input);
     let (models, errors) =
         shadow.and_then(|shadow| shadow.tables(input)).unwrap_or_else(|error| (Vec::new(), vec![error]));
@@ -51,4 +51,35 @@ fn manifest_directory() -> Result<PathBuf, Diagnostic> {
         Diagnostic::new("the environment variable CARGO_MANIFEST_DIR is not set")
             .help("compile with cargo, or set it to the directory that the migrations' path is relative to")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// The tokens for the Molos schema in a directory of its own, with line ends as a checkout may give them.
+    fn tokens(line_end: &str) -> String {
+        let manifest = tempfile::tempdir().expect("a directory");
+        fs::create_dir(manifest.path().join("migrations")).expect("a directory");
+        let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+        for entry in fs::read_dir(schema).expect("the Molos schema") {
+            let from = entry.expect("a file").path();
+            let text = fs::read_to_string(&from).expect("SQL").replace('\n', line_end);
+            let to = manifest.path().join("migrations").join(from.file_name().expect("a name"));
+            fs::write(to, text).expect("a copy");
+        }
+        let input = syn::parse_str("").expect("no options");
+        let tokens = embed(&input, manifest.path()).to_string();
+        assert!(tokens.contains("NewMcpApiKeys") && !tokens.contains("compile_error"), "{tokens}");
+        tokens
+    }
+
+    #[test]
+    fn the_same_sql_becomes_the_same_rust_wherever_and_with_whatever_line_ends_it_is_checked_out() {
+        let tokens_of_one_checkout = tokens("\n");
+        assert_eq!(tokens_of_one_checkout, tokens("\n"));
+        assert_eq!(tokens_of_one_checkout, tokens("\r\n"));
+    }
 }

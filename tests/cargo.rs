@@ -1,0 +1,103 @@
+//! What cargo sees of a directory of migrations: real builds of a small program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const MAIN: &str = r#"
+mod db {
+    molos::embed_migrations!();
+}
+
+fn main() {
+    for migration in db::MIGRATIONS.as_slice() {
+        println!("{} {} {}", migration.version(), migration.name(), migration.up().trim_end());
+    }
+}
+"#;
+
+const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);\n";
+const TAGS: &str = "CREATE TABLE tags (name TEXT NOT NULL);\n";
+
+/// A program in a directory of its own, built in the directory that the other tests have filled.
+struct Program {
+    directory: tempfile::TempDir,
+    target: PathBuf,
+}
+
+impl Program {
+    fn new(name: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let target =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("tests/trybuild");
+        let program = Self { directory: tempfile::tempdir().expect("a directory"), target };
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nedition = \"2024\"\n\n[dependencies]\nmolos.path = '{}'\n\n[workspace]\n",
+            root.display()
+        );
+        program.write("Cargo.toml", &manifest);
+        program.write("src/main.rs", MAIN);
+        program.write("migrations/001_notes.sql", NOTES);
+        std::fs::copy(root.join("Cargo.lock"), program.directory.path().join("Cargo.lock")).expect("a copy");
+        program
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.directory.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(path, text).expect("a file");
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Output {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(arguments).arg("--offline").current_dir(&self.directory).env("CARGO_TARGET_DIR", &self.target);
+        cargo.output().expect("cargo")
+    }
+
+    fn run(&self) -> String {
+        let output = self.cargo(&["run", "--quiet"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+#[test]
+fn an_edit_of_a_file_compiles_the_program_again() {
+    let program = Program::new("molos-edited");
+    assert_eq!(program.run(), format!("1 notes {NOTES}"));
+    let edited = NOTES.replace("body", "text");
+    program.write("migrations/001_notes.sql", &edited);
+    assert_eq!(program.run(), format!("1 notes {edited}"));
+}
+
+#[test]
+fn a_new_file_is_missed_only_without_the_line_in_the_build_script_and_then_a_test_says_so() {
+    let program = Program::new("molos-extended");
+    program.write("migrations/README.md", "not a migration");
+    assert!(program.cargo(&["test", "--quiet"]).status.success());
+
+    program.write("migrations/002_tags.sql", TAGS);
+    let output = program.cargo(&["test", "--quiet"]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let help = "`002_tags.sql` is not in this binary; write \
+                `println!(\"cargo::rerun-if-changed=migrations\");` in build.rs, so that cargo sees new files";
+    assert!(said.contains(help), "{said}");
+
+    program.write("build.rs", "fn main() { println!(\"cargo::rerun-if-changed=migrations\"); }");
+    assert_eq!(program.run(), format!("1 notes {NOTES}2 tags {TAGS}"));
+    program.write("migrations/003_tags.sql", "DROP TABLE tags;\n");
+    assert!(program.run().contains("3 tags DROP TABLE tags;"));
+    assert!(program.cargo(&["test", "--quiet"]).status.success());
+}
+
+#[test]
+fn a_development_build_compiles_sqlite_once_for_the_compiler_and_the_program() {
+    let program = Program::new("molos-once");
+    let output = program.cargo(&["build", "--message-format=json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let sqlite = messages
+        .lines()
+        .filter(|message| message.contains("\"build-script-executed\"") && message.contains("libsqlite3-sys"));
+    assert_eq!(sqlite.count(), 1);
+}

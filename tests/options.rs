@@ -1,0 +1,68 @@
+//! What can be said beside the directory.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use molos as molos_under_another_name;
+use molos::rusqlite::functions::FunctionFlags;
+use molos::rusqlite::{Connection, Result};
+use molos::{Insert as _, Migrator, Rollback, Table as _};
+
+mod db {
+    molos::embed_migrations!("migrations");
+}
+
+mod notes {
+    molos::embed_migrations!(
+        "tests/fixtures/functions/",
+        functions = ["is_uuid/1", "new_uuid/0"],
+        rename = { "notes" => Note, "notes.body" => text },
+        set = "notes",
+        crate = crate::molos_under_another_name,
+    );
+}
+
+use notes::tables::{NewNote, Note};
+
+fn register(conn: &Connection) -> Result<()> {
+    let count = AtomicU32::new(0);
+    let new_uuid = move || format!("00000000-0000-4000-8000-{:012}", count.fetch_add(1, Ordering::Relaxed));
+    conn.create_scalar_function("new_uuid", 0, FunctionFlags::SQLITE_UTF8, move |_| Ok(new_uuid()))?;
+    conn.create_scalar_function("is_uuid", 1, FunctionFlags::SQLITE_UTF8, |context| {
+        Ok(context.get::<String>(0)?.len() == 36)
+    })
+}
+
+#[test]
+fn functions_are_declared_to_the_compiler_and_registered_by_the_program() -> Result<()> {
+    let mut conn = Connection::open_in_memory()?;
+    let error = notes::MIGRATIONS.migrate(&mut conn).expect_err("nothing is registered");
+    assert!(error.to_string().contains("no such function: is_uuid"), "{error}");
+
+    register(&conn)?;
+    notes::MIGRATIONS.migrate(&mut conn).expect("everything is registered");
+    let third = NewNote::new("third").insert(&conn)?;
+    assert_eq!(third.id, "00000000-0000-4000-8000-000000000002");
+    assert!(
+        Note { id: "short".to_owned(), ..third }.insert(&conn).is_err(),
+        "it is the program's function that checks"
+    );
+    assert_eq!(
+        Note::all(&conn)?.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(),
+        ["welcome", "read me", "third"]
+    );
+    Ok(())
+}
+
+#[test]
+fn sets_share_a_database_and_have_histories_of_their_own() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let mut conn = Connection::open_in_memory()?;
+    register(&conn)?;
+    db::MIGRATIONS.migrate(&mut conn)?;
+    notes::MIGRATIONS.migrate(&mut conn)?;
+    assert_eq!(db::tables::ModuleMigrations::all(&conn)?.len(), 5);
+
+    Migrator::new(&db::MIGRATIONS).rollback(&mut conn, Rollback::All)?;
+    Migrator::new(&notes::MIGRATIONS).verify(&mut conn)?;
+    assert_eq!(Note::all(&conn)?.len(), 2);
+    Ok(())
+}
