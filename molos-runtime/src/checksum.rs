@@ -68,16 +68,24 @@ impl FromStr for Checksum {
     type Err = NotAChecksum;
 
     fn from_str(text: &str) -> Result<Self, NotAChecksum> {
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(NotAChecksum) };
+        let mut bytes = [0; 32];
+        if pairs.len() != bytes.len() {
             return Err(NotAChecksum);
         }
-        let digit = |at: usize| char::from(digits[at]).to_digit(16).ok_or(NotAChecksum);
-        let mut bytes = [0; 32];
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::try_from(digit(2 * i)? << 4 | digit(2 * i + 1)?).map_err(|_| NotAChecksum)?;
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
         }
         Ok(Self(bytes))
+    }
+}
+
+const fn digit(character: u8) -> Result<u8, NotAChecksum> {
+    match character {
+        b'0'..=b'9' => Ok(character - b'0'),
+        b'a'..=b'f' => Ok(character - b'a' + 10),
+        b'A'..=b'F' => Ok(character - b'A' + 10),
+        _ => Err(NotAChecksum),
     }
 }
 

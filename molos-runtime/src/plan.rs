@@ -92,7 +92,7 @@ pub(crate) fn up<'m>(
     target: Option<i64>,
     order: Order,
 ) -> Result<Vec<&'m Migration<'m>>, Error> {
-    let rows = agree(migrations, history)?;
+    agree(migrations, history)?;
     let current = history.last().map(|applied| applied.version);
     if let Some(target) = target {
         known(migrations, target)?;
@@ -103,7 +103,7 @@ pub(crate) fn up<'m>(
     let pending: Vec<_> = migrations
         .as_slice()
         .iter()
-        .filter(|migration| !rows.contains_key(&migration.version()))
+        .filter(|migration| !is_applied(history, migration.version()))
         .filter(|migration| target.is_none_or(|target| migration.version() <= target))
         .collect();
     match (order, pending.first(), current) {
@@ -120,13 +120,13 @@ pub(crate) fn down<'m>(
     history: &[Applied],
     back: Rollback,
 ) -> Result<Vec<&'m Migration<'m>>, Error> {
-    let rows = agree(migrations, history)?;
+    agree(migrations, history)?;
     let count = match back {
         Rollback::All => history.len(),
         Rollback::Steps(steps) => steps,
         Rollback::To(target) => {
             known(migrations, target)?;
-            if !rows.contains_key(&target) {
+            if !is_applied(history, target) {
                 let current = history.last().map(|applied| applied.version);
                 return Err(Error::TargetNotApplied { target, current });
             }
@@ -168,8 +168,8 @@ pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
     Status::new(migrations.set(), steps.into_values().collect())
 }
 
-/// The history by version, once it and the list are found to be about the same migrations.
-fn agree<'h>(migrations: &Migrations, history: &'h [Applied]) -> Result<BTreeMap<i64, &'h Applied>, Error> {
+/// Whether the history and the list are about the same migrations.
+fn agree(migrations: &Migrations, history: &[Applied]) -> Result<(), Error> {
     for pair in migrations.as_slice().windows(2) {
         if pair[0].version() >= pair[1].version() {
             return Err(Error::Disordered { step: Step::of(migrations, &pair[1]), previous: pair[0].version() });
@@ -195,10 +195,15 @@ fn agree<'h>(migrations: &Migrations, history: &'h [Applied]) -> Result<BTreeMap
         }
     }
     match unknown.first() {
-        None => Ok(history.iter().map(|applied| (applied.version, applied)).collect()),
+        None => Ok(()),
         Some(first) if latest.is_none_or(|latest| first.version > latest) => Err(Error::Newer { unknown, latest }),
         Some(_) => Err(Error::Unknown { unknown }),
     }
+}
+
+/// Whether `history`, which is in the order of its versions, has this one.
+fn is_applied(history: &[Applied], version: i64) -> bool {
+    history.binary_search_by_key(&version, |applied| applied.version).is_ok()
 }
 
 fn known(migrations: &Migrations, version: i64) -> Result<(), Error> {
