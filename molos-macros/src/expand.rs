@@ -29,13 +29,19 @@ pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
     let molos = &input.molos;
     let Source { directory, migrations, files, .. } = source;
     let set = &input.set;
-    let list = migrations.iter().map(|file| migration(file, molos));
+    let parts = migrations.iter().map(|file| parts(file, molos));
+    let text = migrations.iter().flat_map(|file| {
+        let scripts = [Some(&file.up), file.down.as_ref()];
+        std::iter::once(file.up.path.as_str()).chain(scripts.into_iter().flatten().map(Script::sql))
+    });
     let doc = migrations_doc(source);
     let tracked = files.iter().map(|file| format!("/{directory}/{file}"));
     let test = directory_test(source, input);
     quote! {
         #[doc = #doc]
-        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::new(#set, #directory, const { &[#(#list),*] });
+        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::new(#set, #directory, const {
+            &#molos::embedded(::core::concat!(#(#text),*), &[#(#parts),*])
+        });
 
         // Named so that an edit of one of these files compiles this crate again.
         const _: &[&[u8]] = &[
@@ -46,31 +52,35 @@ pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
     }
 }
 
-fn migration(file: &MigrationFile, molos: &Path) -> TokenStream {
+fn parts(file: &MigrationFile, molos: &Path) -> TokenStream {
     let version = Literal::i64_unsuffixed(file.version);
-    let path = &file.up.path;
+    let path = Literal::usize_unsuffixed(file.up.path.len());
     let start = Literal::usize_unsuffixed(file.name.start);
     let len = Literal::usize_unsuffixed(file.name.len());
     let checksum = Literal::byte_string(file.checksum.as_bytes());
-    let up = script(&file.up, molos);
-    let down = file.down.as_ref().map(|down| script(down, molos));
-    let down =
-        down.map_or_else(|| quote!(::core::option::Option::None), |down| quote!(::core::option::Option::Some(#down)));
+    let up = part(&file.up, molos);
+    let down = match &file.down {
+        None => quote!(::core::option::Option::None),
+        Some(down) => {
+            let down = part(down, molos);
+            quote!(::core::option::Option::Some(#down))
+        }
+    };
     quote! {
-        #molos::Migration::embedded(
-            #version, #path, (#start, #len), #molos::Checksum::from_bytes(*#checksum), #up, #down
-        )
+        #molos::Parts {
+            version: #version, path: #path, name: (#start, #len), checksum: *#checksum, up: #up, down: #down
+        }
     }
 }
 
-fn script(script: &Script, molos: &Path) -> TokenStream {
-    let sql = script.sql();
+fn part(script: &Script, molos: &Path) -> TokenStream {
+    let len = Literal::usize_unsuffixed(script.sql().len());
     let line = Literal::u32_unsuffixed(script.line());
     let keys = match script.directives.foreign_keys.unwrap_or_default() {
         ForeignKeys::Off => quote!(Off),
         ForeignKeys::On => quote!(On),
     };
-    quote!(#molos::Script { sql: #sql, line: #line, keys: #molos::ForeignKeys::#keys })
+    quote!((#len, #line, #molos::ForeignKeys::#keys))
 }
 
 fn migrations_doc(source: &Source) -> String {

@@ -70,6 +70,59 @@ pub struct Script<'m> {
     pub keys: ForeignKeys,
 }
 
+/// A migration's place in the text that all of a directory was put into: its path, its up and its down SQL, of so
+/// many bytes each.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    /// The version.
+    pub version: i64,
+    /// The length of the path.
+    pub path: usize,
+    /// The first byte and the length of the name in the path.
+    pub name: (u16, u16),
+    /// The checksum of the up SQL.
+    pub checksum: [u8; 32],
+    /// The up SQL.
+    pub up: Part,
+    /// The down SQL.
+    pub down: Option<Part>,
+}
+
+/// A script's length, its first line and its foreign keys, as in [`Script`].
+#[doc(hidden)]
+pub type Part = (usize, u32, ForeignKeys);
+
+/// What the macro writes: one text and the parts of it. One constant for each string would each have a symbol in the
+/// binary, which takes more room than a path.
+#[doc(hidden)]
+#[must_use]
+pub const fn embedded<'m, const N: usize>(text: &'m str, parts: &[Parts; N]) -> [Migration<'m>; N] {
+    const fn script<'m>((sql, rest): (&'m str, &'m str), (_, line, keys): Part) -> (Script<'m>, &'m str) {
+        (Script { sql, line, keys }, rest)
+    }
+    let none = Script { sql: "", line: 1, keys: ForeignKeys::Off };
+    let mut list = [Migration::embedded(0, "", (0, 0), Checksum::from_bytes([0; 32]), none, None); N];
+    let mut rest = text;
+    let mut at = 0;
+    while at < N {
+        let Parts { version, path, name, checksum, up, down } = parts[at];
+        let (path, after) = rest.split_at(path);
+        let (up, after) = script(after.split_at(up.0), up);
+        let (down, after) = match down {
+            Some(down) => {
+                let (down, after) = script(after.split_at(down.0), down);
+                (Some(down), after)
+            }
+            None => (None, after),
+        };
+        list[at] = Migration::embedded(version, path, name, Checksum::from_bytes(checksum), up, down);
+        rest = after;
+        at += 1;
+    }
+    list
+}
+
 impl<'m> Migration<'m> {
     /// A migration made at run time, with no proof that it works: for tests and tools.
     ///
@@ -87,7 +140,7 @@ impl<'m> Migration<'m> {
         Self { down: (!is_blank(down)).then_some(down), ..self }
     }
 
-    /// What the macro writes: `name` is the first byte and the length of the name in `path`.
+    /// A migration of a file: `name` is the first byte and the length of the name in `path`.
     #[doc(hidden)]
     #[must_use]
     pub const fn embedded(
