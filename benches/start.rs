@@ -42,12 +42,12 @@ fn migrations(scripts: &[(String, String)]) -> Vec<Migration<'_>> {
 
 #[divan::bench_group(sample_count = 40, sample_size = 1)]
 mod fresh_apply {
-    use super::*;
+    use super::{Bencher, Connection, Migrations, TempDir, black_box, migrations, scripts};
 
     #[divan::bench(args = [100, 1000])]
     fn floor(bencher: Bencher, count: usize) {
         let scripts = scripts(count);
-        bencher.with_inputs(|| new_database()).bench_refs(|(_directory, conn)| {
+        bencher.with_inputs(new_database).bench_refs(|(_directory, conn)| {
             let tx = conn.transaction().expect("a transaction");
             for (_, sql) in &scripts {
                 tx.execute_batch(sql).expect("a step");
@@ -61,7 +61,7 @@ mod fresh_apply {
         let scripts = scripts(count);
         let list = migrations(&scripts);
         let migrations = Migrations::new("app", "migrations", &list);
-        bencher.with_inputs(|| new_database()).bench_refs(|(_directory, conn)| {
+        bencher.with_inputs(new_database).bench_refs(|(_directory, conn)| {
             black_box(migrations.migrate(conn).expect("all steps"));
         });
     }
@@ -76,7 +76,7 @@ mod fresh_apply {
 /// 100 tables, each with an index, from 100 migrations; nothing to do.
 #[divan::bench_group(sample_count = 500, sample_size = 1)]
 mod no_op_start {
-    use super::*;
+    use super::{Bencher, Connection, Migrations, TempDir, black_box, migrations};
 
     #[divan::bench]
     fn floor(bencher: Bencher) {

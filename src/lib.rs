@@ -1,3 +1,68 @@
-//! molos
+#![doc = include_str!("../README.md")]
+#![allow(clippy::needless_doctest_main, reason = "a build script has one")]
+
+/// Embeds a directory of SQL migrations, checked by running every file while the crate compiles.
+///
+/// The directory is relative to the `Cargo.toml` of the crate that is compiled, and `"migrations"` if it is left out.
+/// Give the macro a module of its own; it generates
+///
+/// - `pub static MIGRATIONS:` [`Migrations`]`<'static>`, plain data: nothing is built when the program starts;
+/// - `pub mod tables`, with the structs of every table and view that the migrations lead to, see [`Table`], [`Insert`]
+///   and [`Keyed`];
+/// - a test that fails when the directory holds a file that the binary does not.
+///
+/// ```
+/// mod db {
+///     molos::embed_migrations!("migrations");
+/// }
+/// assert_eq!(db::MIGRATIONS.latest().map(|migration| migration.version()), Some(4));
+/// ```
+///
+/// # Options
+///
+/// They follow the directory, separated by commas, in any order.
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `ignore = ["schema.sql"]` | these files of the directory are no migrations |
+/// | `functions = ["is_uuid/1", "concat_all/-1"]` | SQL functions that the program registers, with their number of arguments; -1 is any number |
+/// | `rename = { "users" => User, "users.type" => kind }` | names for structs and fields |
+/// | `set = "billing"` | the name of this list in the history table, `"app"` if it is left out; several sets can share one database |
+/// | `crate = crate::molos` | where to find molos, if not at `::molos` |
+///
+/// ```
+/// mod db {
+///     molos::embed_migrations!("migrations", rename = { "users" => User }, set = "accounts");
+/// }
+/// use db::tables::{NewUser, User};
+/// # let _ = (NewUser::new("u1", "ada@example.org", "…"), |user: User| user.email);
+/// ```
+///
+/// # Directives
+///
+/// A comment `-- molos: foreign-keys = on` above the first statement of a file has foreign keys enforced while it runs.
+/// Without it, or with `off`, they are only checked before the commit.
+///
+/// # Compile errors
+///
+/// Each says what was found and what would be right; those in SQL point at the place.
+///
+/// - **The directory** is missing, empty, a file, or given by an absolute path.
+/// - **A file** is named like none of the layouts, or like one but with a version that is too large; is not UTF-8 or
+///   has a NUL character; is a symbolic link that leads out of the directory or nowhere; cannot be read.
+/// - **Two files** have one version (`1_a.sql` and `001_b.sql`, too); are laid out in different ways; are a down
+///   without its up; are two ways back of one migration.
+/// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
+///   up; ask to be run outside of a transaction.
+/// - **A directive** is unknown, has a wrong value, or stands below a statement.
+/// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
+///   not end; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
+///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
+/// - **At the end of a file**, rows refer to what is not there.
+/// - **At the end of all**, a view, trigger or foreign key cannot be used.
+/// - **A name** of a table or column is none in Rust, or two become one; `rename` and `ignore` name what is not there.
+///
+/// What does not depend on a file that failed is still checked, and reported in the same build.
+#[doc(inline)]
 pub use molos_macros::embed_migrations;
 pub use molos_runtime::*;

@@ -36,7 +36,7 @@ pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
     });
     let doc = migrations_doc(source);
     let tracked = files.iter().map(|file| format!("/{directory}/{file}"));
-    let test = directory_test(source, input);
+    let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::new(#set, #directory, const {
@@ -48,7 +48,7 @@ pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
             #(::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #tracked))),*
         ];
 
-        #test
+        #check
     }
 }
 
@@ -156,6 +156,9 @@ pub(crate) struct WriteSql {
     pub(crate) insert_new: String,
 }
 
+/// The most columns that a key can have: the longest tuple that [`molos_runtime::Key`] is implemented for.
+const LONGEST_KEY: usize = 16;
+
 /// For what has a primary key.
 pub(crate) struct KeyedSql {
     pub(crate) find: String,
@@ -200,7 +203,7 @@ impl Sql {
             // A statement that changes nothing still tells whether the row is there.
             changes.clone_from(&same_key);
         }
-        let keyed = (!key.is_empty()).then(|| KeyedSql {
+        let keyed = (1..=LONGEST_KEY).contains(&key.len()).then(|| KeyedSql {
             find: format!("{select} WHERE {with_key}"),
             update: format!("UPDATE {table} SET {} WHERE {}", changes.join(", "), same_key.join(" AND ")),
             delete: format!("DELETE FROM {table} WHERE {with_key}"),

@@ -22,7 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::input::Input;
 use crate::shadow::Shadow;
 
-/// Embeds a directory of SQL migrations; documented at `molos::embed_migrations`.
+#[expect(missing_docs, reason = "it is documented where it is re-exported, in molos")]
 #[proc_macro]
 pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     match syn::parse::<Input>(input) {

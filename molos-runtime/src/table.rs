@@ -63,7 +63,7 @@ pub trait Insert {
     }
 }
 
-/// A row of a table with a primary key.
+/// A row of a table with a primary key, of at most 16 columns.
 pub trait Keyed: Table + Insert {
     /// The primary key: a value, or a tuple of them in the order of the key's columns.
     type Key<'k>: Key;
