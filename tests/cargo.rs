@@ -9,7 +9,7 @@ mod db {
 }
 
 fn main() {
-    for migration in db::MIGRATIONS.as_slice() {
+    for migration in db::MIGRATIONS.iter() {
         println!("{} {} {}", migration.version(), migration.name(), migration.up().trim_end());
     }
 }

@@ -95,6 +95,6 @@ exact! {
 
 #[test]
 fn the_list_is_constant_data() {
-    static LATEST: Option<&molos::Migration<'_>> = db::MIGRATIONS.latest();
-    assert_eq!(LATEST.map(molos::Migration::version), Some(4));
+    static COUNT: usize = db::MIGRATIONS.len();
+    assert_eq!(COUNT, 4);
 }

@@ -30,11 +30,11 @@ mod dbmate {
 
 /// Versions and names in their order, those with a way back marked by a minus sign.
 fn steps(migrations: &Migrations<'_>) -> Vec<String> {
-    let step = |migration: &molos::Migration<'_>| {
+    let step = |migration: molos::Migration<'_>| {
         let back = if migration.down().is_some() { "-" } else { "" };
         format!("{back}{} {}", migration.version(), migration.name())
     };
-    migrations.as_slice().iter().map(step).collect()
+    migrations.iter().map(step).collect()
 }
 
 /// Applies everything, takes back what can be, and applies it again.
@@ -72,7 +72,7 @@ fn line_ends_and_a_byte_order_mark_are_not_in_the_binary_and_not_in_the_checksum
     let on_disk = include_str!("fixtures/up_down/20240115093000_readings.up.sql");
     assert!(on_disk.starts_with('\u{feff}') && on_disk.contains("\r\n"), "the checkout changed the fixture");
     let unix = on_disk.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-    let migration = &up_down::MIGRATIONS.as_slice()[0];
+    let migration = up_down::MIGRATIONS.iter().next().expect("a migration");
     assert_eq!(migration.up(), unix);
     assert_eq!(migration.checksum(), Checksum::of(&unix));
 }

@@ -21,8 +21,7 @@ mod notes_with_on {
 const fn step(version: u8, name: &'static str, up: &'static str) -> Migration<'static> {
     let script = molos::Script { sql: up, line: 1, keys: molos::ForeignKeys::Off };
     let checksum = molos::Checksum::from_bytes([version; 32]);
-    #[expect(clippy::cast_possible_truncation, reason = "there is no `u16::try_from` in a constant")]
-    Migration::embedded(version as i64, name, (0, name.len() as u16), checksum, script, None)
+    Migration::of_file(version as i64, name, name, checksum, script, None)
 }
 
 fn app<'m>(list: &'m [Migration<'m>]) -> Migrations<'m> {

@@ -29,19 +29,14 @@ pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
     let molos = &input.molos;
     let Source { directory, migrations, files, .. } = source;
     let set = &input.set;
-    let parts = migrations.iter().map(|file| parts(file, molos));
-    let text = migrations.iter().flat_map(|file| {
-        let scripts = [Some(&file.up), file.down.as_ref()];
-        std::iter::once(file.up.path.as_str()).chain(scripts.into_iter().flatten().map(Script::sql))
-    });
+    let mut text = String::new();
+    let entries: Vec<_> = migrations.iter().map(|file| entry(file, &mut text, molos)).collect();
     let doc = migrations_doc(source);
     let tracked = files.iter().map(|file| format!("/{directory}/{file}"));
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
-        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::new(#set, #directory, const {
-            &#molos::embedded(::core::concat!(#(#text),*), &[#(#parts),*])
-        });
+        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#set, #directory, #text, const { &[#(#entries),*] });
 
         // Named so that an edit of one of these files compiles this crate again.
         const _: &[&[u8]] = &[
@@ -52,35 +47,35 @@ pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
     }
 }
 
-fn parts(file: &MigrationFile, molos: &Path) -> TokenStream {
+/// Adds a migration to the text of its directory, and says where it is.
+fn entry(file: &MigrationFile, text: &mut String, molos: &Path) -> TokenStream {
+    let number = Literal::usize_unsuffixed;
     let version = Literal::i64_unsuffixed(file.version);
-    let path = Literal::usize_unsuffixed(file.up.path.len());
-    let start = Literal::usize_unsuffixed(file.name.start);
-    let len = Literal::usize_unsuffixed(file.name.len());
     let checksum = Literal::byte_string(file.checksum.as_bytes());
-    let up = part(&file.up, molos);
-    let down = match &file.down {
-        None => quote!(::core::option::Option::None),
-        Some(down) => {
-            let down = part(down, molos);
-            quote!(::core::option::Option::Some(#down))
-        }
-    };
+    let (start, path) = (number(text.len()), number(file.up.path.len()));
+    let (name_start, name_len) = (number(file.name.start), number(file.name.len()));
+    let down = file.down.as_ref();
+    let (up_len, down_len) = (number(file.up.sql().len()), number(down.map_or(0, |down| down.sql().len())));
+    let (up_line, down_line) = (file.up.line(), down.map_or(1, Script::line));
+    let (up_line, down_line) = (Literal::u32_unsuffixed(up_line), Literal::u32_unsuffixed(down_line));
+    let (up_keys, down_keys) = (keys(Some(&file.up)), keys(down));
+    *text += &file.up.path;
+    *text += file.up.sql();
+    *text += down.map_or("", Script::sql);
     quote! {
-        #molos::Parts {
-            version: #version, path: #path, name: (#start, #len), checksum: *#checksum, up: #up, down: #down
+        #molos::Entry {
+            version: #version, checksum: *#checksum, start: #start, path: #path, name: (#name_start, #name_len),
+            up: #up_len, down: #down_len, up_line: #up_line, down_line: #down_line,
+            up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
         }
     }
 }
 
-fn part(script: &Script, molos: &Path) -> TokenStream {
-    let len = Literal::usize_unsuffixed(script.sql().len());
-    let line = Literal::u32_unsuffixed(script.line());
-    let keys = match script.directives.foreign_keys.unwrap_or_default() {
+fn keys(script: Option<&Script>) -> TokenStream {
+    match script.and_then(|script| script.directives.foreign_keys).unwrap_or_default() {
         ForeignKeys::Off => quote!(Off),
         ForeignKeys::On => quote!(On),
-    };
-    quote!((#len, #line, #molos::ForeignKeys::#keys))
+    }
 }
 
 fn migrations_doc(source: &Source) -> String {

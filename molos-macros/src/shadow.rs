@@ -106,7 +106,7 @@ impl<'s> Stage<'s> {
         let migrations = Migrations::new(&self.input.set, &self.source.directory, list);
         let sandbox = &mut self.sandbox;
         sandbox.begin().map_err(|error| Failure::of_its_own(broken(&error.source)))?;
-        let result = engine::run(sandbox, &migrations, direction, &[&migration], &|_| {});
+        let result = engine::run(sandbox, &migrations, direction, &[migration], &|_| {});
         let seen = sandbox.seen();
         let result = match result {
             Err(error) => Err(explain(&error, &seen, script, &shown)),
@@ -188,14 +188,6 @@ fn as_migration(file: &MigrationFile) -> Migration<'_> {
         let keys = script.directives.foreign_keys.unwrap_or_default();
         molos_runtime::Script { sql: script.sql(), line: script.line(), keys }
     }
-    let part = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
-    let name = (part(file.name.start), part(file.name.len()));
-    Migration::embedded(
-        file.version,
-        &file.up.path,
-        name,
-        file.checksum,
-        script(&file.up),
-        file.down.as_ref().map(script),
-    )
+    let (up, down) = (script(&file.up), file.down.as_ref().map(script));
+    Migration::of_file(file.version, &file.up.path, file.name(), file.checksum, up, down)
 }

@@ -19,7 +19,7 @@ pub fn run<D: Driver>(
     db: &mut D,
     migrations: &Migrations<'_>,
     direction: Direction,
-    steps: &[&Migration<'_>],
+    steps: &[Migration<'_>],
     emit: &dyn Fn(&Event<'_>),
 ) -> Result<Vec<StepReport>, Error> {
     let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
@@ -48,8 +48,8 @@ fn run_script<D: Driver>(
     migration: &Migration<'_>,
     direction: Direction,
 ) -> Result<(), Error> {
-    let sql = migration.sql(direction).unwrap_or_default();
-    db.run(sql, migration.foreign_keys(direction)).map_err(|DriverError { failure, source }| {
+    let Some(script) = migration.script(direction) else { return Ok(()) };
+    db.run(script.sql, script.keys).map_err(|DriverError { failure, source }| {
         let step = Step::of(migrations, migration);
         match failure {
             Failure::Script(offset) => Error::Statement {
@@ -70,11 +70,11 @@ fn write_history<D: Driver>(
     db: &mut D,
     migrations: &Migrations<'_>,
     direction: Direction,
-    steps: &[&Migration<'_>],
+    steps: &[Migration<'_>],
     reports: &[StepReport],
 ) -> Result<(), DriverError> {
     if direction == Direction::Down {
-        let versions: Vec<i64> = steps.iter().map(|migration| migration.version()).collect();
+        let versions: Vec<i64> = steps.iter().map(Migration::version).collect();
         return db.forget(migrations.set(), &versions);
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -95,9 +95,9 @@ fn write_history<D: Driver>(
 }
 
 fn location(migrations: &Migrations<'_>, migration: &Migration<'_>, direction: Direction, offset: usize) -> Location {
-    let sql = migration.sql(direction).unwrap_or_default();
+    let (sql, line) = migration.script(direction).map_or(("", 1), |script| (script.sql, script.line));
     let position = position(sql, offset);
-    let above = usize::try_from(migration.first_line(direction)).unwrap_or(1).saturating_sub(1);
+    let above = usize::try_from(line).unwrap_or(1).saturating_sub(1);
     Location {
         file: format!("{}/{}", migrations.directory(), migration.path(direction)),
         line: above + position.line,

@@ -34,7 +34,7 @@ pub use history::Record;
 pub use history::{Applied, HISTORY_TABLE};
 pub use migration::{Direction, ForeignKeys, Migration, Migrations};
 #[doc(hidden)]
-pub use migration::{Part, Parts, Script, down_path, embedded};
+pub use migration::{Entry, Script, down_path};
 pub use migrator::{Migrator, Transaction};
 pub use plan::{Plan, Rollback};
 pub use rename::{RenameError, rename_column};

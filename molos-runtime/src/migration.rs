@@ -8,23 +8,15 @@ use crate::script::is_blank;
 use crate::{Checksum, Error, Migrator, Report};
 
 /// One migration: a version, a name, the SQL that takes the schema up to it and, where there is one, the SQL that
-/// takes it back down.
-///
-/// An embedded one borrows everything from the binary. Its layout is kept small: beside its SQL and its path, a migration
-/// costs about 150 bytes.
+/// takes it back down. It borrows everything, from the binary if it is embedded.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration<'m> {
     version: i64,
     path: &'m str,
-    name_start: u16,
-    name_len: u16,
-    up_line: u32,
-    down_line: u32,
-    up: &'m str,
-    down: Option<&'m str>,
+    name: &'m str,
     checksum: Checksum,
-    up_keys: ForeignKeys,
-    down_keys: ForeignKeys,
+    up: Script<'m>,
+    down: Option<Script<'m>>,
 }
 
 /// Whether foreign keys are enforced while a script runs.
@@ -58,7 +50,7 @@ impl fmt::Display for Direction {
     }
 }
 
-/// A script as it stands in its file; what [`Migration::embedded`] takes.
+/// A script as it stands in its file; what [`Migration::of_file`] takes.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Script<'m> {
@@ -70,59 +62,6 @@ pub struct Script<'m> {
     pub keys: ForeignKeys,
 }
 
-/// A migration's place in the text that all of a directory was put into: its path, its up and its down SQL, of so
-/// many bytes each.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct Parts {
-    /// The version.
-    pub version: i64,
-    /// The length of the path.
-    pub path: usize,
-    /// The first byte and the length of the name in the path.
-    pub name: (u16, u16),
-    /// The checksum of the up SQL.
-    pub checksum: [u8; 32],
-    /// The up SQL.
-    pub up: Part,
-    /// The down SQL.
-    pub down: Option<Part>,
-}
-
-/// A script's length, its first line and its foreign keys, as in [`Script`].
-#[doc(hidden)]
-pub type Part = (usize, u32, ForeignKeys);
-
-/// What the macro writes: one text and the parts of it. One constant for each string would each have a symbol in the
-/// binary, which takes more room than a path.
-#[doc(hidden)]
-#[must_use]
-pub const fn embedded<'m, const N: usize>(text: &'m str, parts: &[Parts; N]) -> [Migration<'m>; N] {
-    const fn script<'m>((sql, rest): (&'m str, &'m str), (_, line, keys): Part) -> (Script<'m>, &'m str) {
-        (Script { sql, line, keys }, rest)
-    }
-    let none = Script { sql: "", line: 1, keys: ForeignKeys::Off };
-    let mut list = [Migration::embedded(0, "", (0, 0), Checksum::from_bytes([0; 32]), none, None); N];
-    let mut rest = text;
-    let mut at = 0;
-    while at < N {
-        let Parts { version, path, name, checksum, up, down } = parts[at];
-        let (path, after) = rest.split_at(path);
-        let (up, after) = script(after.split_at(up.0), up);
-        let (down, after) = match down {
-            Some(down) => {
-                let (down, after) = script(after.split_at(down.0), down);
-                (Some(down), after)
-            }
-            None => (None, after),
-        };
-        list[at] = Migration::embedded(version, path, name, Checksum::from_bytes(checksum), up, down);
-        rest = after;
-        at += 1;
-    }
-    list
-}
-
 impl<'m> Migration<'m> {
     /// A migration made at run time, with no proof that it works: for tests and tools.
     ///
@@ -130,44 +69,28 @@ impl<'m> Migration<'m> {
     #[must_use]
     pub fn new(version: i64, name: &'m str, up: &'m str) -> Self {
         let script = Script { sql: up, line: 1, keys: ForeignKeys::Off };
-        let name_len = u16::try_from(name.len()).unwrap_or(u16::MAX);
-        Self::embedded(version, name, (0, name_len), Checksum::of(up), script, None)
+        Self::of_file(version, name, name, Checksum::of(up), script, None)
     }
 
     /// The same migration with SQL that takes it back. SQL without a statement is no way back.
     #[must_use]
     pub fn with_down(self, down: &'m str) -> Self {
-        Self { down: (!is_blank(down)).then_some(down), ..self }
+        let script = Script { sql: down, line: 1, keys: ForeignKeys::Off };
+        Self { down: (!is_blank(down)).then_some(script), ..self }
     }
 
-    /// A migration of a file: `name` is the first byte and the length of the name in `path`.
+    /// A migration that stands in the file `path`.
     #[doc(hidden)]
     #[must_use]
-    pub const fn embedded(
+    pub const fn of_file(
         version: i64,
         path: &'m str,
-        name: (u16, u16),
+        name: &'m str,
         checksum: Checksum,
         up: Script<'m>,
         down: Option<Script<'m>>,
     ) -> Self {
-        let (down, down_line, down_keys) = match down {
-            Some(down) => (Some(down.sql), down.line, down.keys),
-            None => (None, 1, ForeignKeys::Off),
-        };
-        Self {
-            version,
-            path,
-            name_start: name.0,
-            name_len: name.1,
-            up_line: up.line,
-            down_line,
-            up: up.sql,
-            down,
-            checksum,
-            up_keys: up.keys,
-            down_keys,
-        }
+        Self { version, path, name, checksum, up, down }
     }
 
     /// The version: migrations are applied in the order of these numbers.
@@ -178,21 +101,20 @@ impl<'m> Migration<'m> {
 
     /// The name, as the file's name gives it: `initial` for `001_initial.sql`.
     #[must_use]
-    pub fn name(&self) -> &'m str {
-        let start = usize::from(self.name_start);
-        self.path.get(start..start + usize::from(self.name_len)).unwrap_or(self.path)
+    pub const fn name(&self) -> &'m str {
+        self.name
     }
 
     /// The SQL that applies the migration, with normalised line ends.
     #[must_use]
     pub const fn up(&self) -> &'m str {
-        self.up
+        self.up.sql
     }
 
     /// The SQL that takes the migration back, if there is a way back.
     #[must_use]
-    pub const fn down(&self) -> Option<&'m str> {
-        self.down
+    pub fn down(&self) -> Option<&'m str> {
+        self.sql(Direction::Down)
     }
 
     /// The checksum of the file that holds the up SQL.
@@ -203,37 +125,25 @@ impl<'m> Migration<'m> {
 
     /// The SQL that goes in `direction`.
     #[must_use]
-    pub const fn sql(&self, direction: Direction) -> Option<&'m str> {
-        match direction {
-            Direction::Up => Some(self.up),
-            Direction::Down => self.down,
-        }
-    }
-
-    /// Whether foreign keys are enforced while the script that goes in `direction` runs.
-    #[must_use]
-    pub const fn foreign_keys(&self, direction: Direction) -> ForeignKeys {
-        match direction {
-            Direction::Up => self.up_keys,
-            Direction::Down => self.down_keys,
-        }
+    pub fn sql(&self, direction: Direction) -> Option<&'m str> {
+        self.script(direction).map(|script| script.sql)
     }
 
     /// The file of the script that goes in `direction`, relative to the directory of migrations.
     #[must_use]
     pub fn path(&self, direction: Direction) -> Cow<'m, str> {
-        match direction {
-            Direction::Up => Cow::Borrowed(self.path),
+        match (direction, self.down) {
+            (Direction::Up, _) => Cow::Borrowed(self.path),
             // The two halves of one file: the down half never starts on the first line.
-            Direction::Down if self.down_line > 1 => Cow::Borrowed(self.path),
-            Direction::Down => Cow::Owned(down_path(self.path)),
+            (Direction::Down, Some(down)) if down.line > 1 => Cow::Borrowed(self.path),
+            (Direction::Down, _) => Cow::Owned(down_path(self.path)),
         }
     }
 
-    pub(crate) const fn first_line(&self, direction: Direction) -> u32 {
+    pub(crate) fn script(&self, direction: Direction) -> Option<Script<'m>> {
         match direction {
-            Direction::Up => self.up_line,
-            Direction::Down => self.down_line,
+            Direction::Up => Some(self.up),
+            Direction::Down => self.down,
         }
     }
 }
@@ -269,7 +179,64 @@ pub fn down_path(up: &str) -> String {
 pub struct Migrations<'m> {
     set: &'m str,
     directory: &'m str,
-    list: &'m [Migration<'m>],
+    list: List<'m>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum List<'m> {
+    /// Made at run time.
+    Made(&'m [Migration<'m>]),
+    /// Written by the macro: the text of all files in one, and where each migration's part of it is. Had each string a
+    /// constant of its own, its symbol and its relocation would take more room than a path.
+    Embedded(&'m str, &'m [Entry]),
+}
+
+/// An embedded migration's place in the text of its directory: the lengths, in bytes, of its path, of its up SQL and of
+/// its down SQL, which follow each other.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub version: i64,
+    pub checksum: [u8; 32],
+    /// The first byte of the path.
+    pub start: u32,
+    pub path: u16,
+    /// The first byte and the length of the name in the path.
+    pub name: (u16, u16),
+    pub up: u32,
+    /// 0 if there is no way back.
+    pub down: u32,
+    pub up_line: u32,
+    pub down_line: u32,
+    pub up_keys: ForeignKeys,
+    pub down_keys: ForeignKeys,
+}
+
+impl Entry {
+    fn migration<'m>(&self, text: &'m str) -> Migration<'m> {
+        let mut rest = text.get(index(self.start)..).unwrap_or_default();
+        let mut next = |len: usize| {
+            let (part, after) = rest.split_at_checked(len).unwrap_or((rest, ""));
+            rest = after;
+            part
+        };
+        let path = next(self.path.into());
+        let up = next(index(self.up));
+        let down = next(index(self.down));
+        let (start, len) = (usize::from(self.name.0), usize::from(self.name.1));
+        Migration {
+            version: self.version,
+            path,
+            name: path.get(start..start + len).unwrap_or(path),
+            checksum: Checksum::from_bytes(self.checksum),
+            up: Script { sql: up, line: self.up_line, keys: self.up_keys },
+            down: (self.down > 0).then_some(Script { sql: down, line: self.down_line, keys: self.down_keys }),
+        }
+    }
+}
+
+fn index(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
 impl<'m> Migrations<'m> {
@@ -279,7 +246,14 @@ impl<'m> Migrations<'m> {
     /// used, with [`Error::Disordered`].
     #[must_use]
     pub const fn new(set: &'m str, directory: &'m str, list: &'m [Migration<'m>]) -> Self {
-        Self { set, directory, list }
+        Self { set, directory, list: List::Made(list) }
+    }
+
+    /// What the macro writes.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn embedded(set: &'m str, directory: &'m str, text: &'m str, entries: &'m [Entry]) -> Self {
+        Self { set, directory, list: List::Embedded(text, entries) }
     }
 
     /// The set's name in the history table.
@@ -294,23 +268,47 @@ impl<'m> Migrations<'m> {
         self.directory
     }
 
+    /// How many migrations there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self.list {
+            List::Made(list) => list.len(),
+            List::Embedded(_, entries) => entries.len(),
+        }
+    }
+
+    /// Whether there is no migration.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The migrations, in the order of their versions.
     #[must_use]
-    pub const fn as_slice(&self) -> &'m [Migration<'m>] {
-        self.list
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Migration<'m>> + ExactSizeIterator + use<'m> {
+        let list = self.list;
+        (0..self.len()).map(move |at| match list {
+            List::Made(list) => list[at],
+            List::Embedded(text, entries) => entries[at].migration(text),
+        })
     }
 
     /// The migration of this version.
     #[must_use]
-    pub fn get(&self, version: i64) -> Option<&'m Migration<'m>> {
-        let at = self.list.binary_search_by_key(&version, Migration::version).ok()?;
-        self.list.get(at)
+    pub fn get(&self, version: i64) -> Option<Migration<'m>> {
+        match self.list {
+            List::Made(list) => list.get(list.binary_search_by_key(&version, Migration::version).ok()?).copied(),
+            List::Embedded(text, entries) => {
+                let at = entries.binary_search_by_key(&version, |entry| entry.version).ok()?;
+                entries.get(at).map(|entry| entry.migration(text))
+            }
+        }
     }
 
     /// The newest migration.
     #[must_use]
-    pub const fn latest(&self) -> Option<&'m Migration<'m>> {
-        self.list.last()
+    pub fn latest(&self) -> Option<Migration<'m>> {
+        self.iter().next_back()
     }
 
     /// Applies all pending migrations in one transaction: all of them, or none.

@@ -193,7 +193,7 @@ impl<'m> Migrator<'m> {
         &self,
         conn: &mut D,
         direction: Direction,
-        plan: impl Fn(&[Applied], usize) -> Result<Vec<&'m Migration<'m>>, Error>,
+        plan: impl Fn(&[Applied], usize) -> Result<Vec<Migration<'m>>, Error>,
     ) -> Result<Report, Error> {
         if conn.in_transaction() {
             return Err(Error::InTransaction);
@@ -228,7 +228,7 @@ impl<'m> Migrator<'m> {
         &self,
         conn: &mut D,
         direction: Direction,
-        plan: impl FnOnce(&[Applied]) -> Result<Vec<&'m Migration<'m>>, Error>,
+        plan: impl FnOnce(&[Applied]) -> Result<Vec<Migration<'m>>, Error>,
     ) -> Result<(Vec<crate::StepReport>, usize), Error> {
         let history = conn.history(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
         if history.is_none() {

@@ -33,17 +33,17 @@ pub(crate) enum Order {
 pub struct Plan<'m> {
     migrations: Migrations<'m>,
     direction: Direction,
-    steps: Vec<&'m Migration<'m>>,
+    steps: Vec<Migration<'m>>,
 }
 
 impl<'m> Plan<'m> {
-    pub(crate) fn new(migrations: &Migrations<'m>, direction: Direction, steps: Vec<&'m Migration<'m>>) -> Self {
+    pub(crate) fn new(migrations: &Migrations<'m>, direction: Direction, steps: Vec<Migration<'m>>) -> Self {
         Self { migrations: *migrations, direction, steps }
     }
 
     /// The migrations, in the order in which they would run.
     #[must_use]
-    pub fn steps(&self) -> &[&'m Migration<'m>] {
+    pub fn steps(&self) -> &[Migration<'m>] {
         &self.steps
     }
 
@@ -91,7 +91,7 @@ pub(crate) fn up<'m>(
     history: &[Applied],
     target: Option<i64>,
     order: Order,
-) -> Result<Vec<&'m Migration<'m>>, Error> {
+) -> Result<Vec<Migration<'m>>, Error> {
     agree(migrations, history)?;
     let current = history.last().map(|applied| applied.version);
     if let Some(target) = target {
@@ -101,7 +101,6 @@ pub(crate) fn up<'m>(
         }
     }
     let pending: Vec<_> = migrations
-        .as_slice()
         .iter()
         .filter(|migration| !is_applied(history, migration.version()))
         .filter(|migration| target.is_none_or(|target| migration.version() <= target))
@@ -119,7 +118,7 @@ pub(crate) fn down<'m>(
     migrations: &Migrations<'m>,
     history: &[Applied],
     back: Rollback,
-) -> Result<Vec<&'m Migration<'m>>, Error> {
+) -> Result<Vec<Migration<'m>>, Error> {
     agree(migrations, history)?;
     let count = match back {
         Rollback::All => history.len(),
@@ -148,7 +147,7 @@ pub(crate) fn down<'m>(
 pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
     let current = history.last().map(|applied| applied.version);
     let mut steps: BTreeMap<i64, StepStatus> = BTreeMap::new();
-    for migration in migrations.as_slice() {
+    for migration in migrations.iter() {
         let state = if current.is_some_and(|current| migration.version() < current) {
             State::OutOfOrder
         } else {
@@ -170,12 +169,12 @@ pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
 
 /// Whether the history and the list are about the same migrations.
 fn agree(migrations: &Migrations, history: &[Applied]) -> Result<(), Error> {
-    for pair in migrations.as_slice().windows(2) {
-        if pair[0].version() >= pair[1].version() {
-            return Err(Error::Disordered { step: Step::of(migrations, &pair[1]), previous: pair[0].version() });
+    for (previous, next) in migrations.iter().zip(migrations.iter().skip(1)) {
+        if previous.version() >= next.version() {
+            return Err(Error::Disordered { step: Step::of(migrations, &next), previous: previous.version() });
         }
     }
-    let latest = migrations.latest().map(Migration::version);
+    let latest = migrations.latest().map(|migration| migration.version());
     let mut unknown = Vec::new();
     for applied in history {
         let Some(migration) = migrations.get(applied.version) else {
@@ -184,14 +183,14 @@ fn agree(migrations: &Migrations, history: &[Applied]) -> Result<(), Error> {
         };
         if migration.checksum() != applied.checksum {
             return Err(Error::Edited {
-                step: Step::of(migrations, migration),
+                step: Step::of(migrations, &migration),
                 applied: applied.checksum,
                 embedded: migration.checksum(),
             });
         }
         if migration.name() != applied.name {
             let applied = applied.name.clone();
-            return Err(Error::Renamed { step: Step::of(migrations, migration), applied });
+            return Err(Error::Renamed { step: Step::of(migrations, &migration), applied });
         }
     }
     match unknown.first() {
@@ -210,7 +209,7 @@ fn known(migrations: &Migrations, version: i64) -> Result<(), Error> {
     if migrations.get(version).is_some() {
         return Ok(());
     }
-    let known = migrations.as_slice().iter().map(Migration::version).collect();
+    let known = migrations.iter().map(|migration| migration.version()).collect();
     Err(Error::UnknownTarget { set: migrations.set().to_owned(), version, known })
 }
 
@@ -238,8 +237,8 @@ mod tests {
         versions.iter().map(applied).collect()
     }
 
-    fn versions<'m>(steps: Result<Vec<&'m Migration<'m>>, Error>) -> Vec<i64> {
-        steps.expect("a plan").iter().map(|migration| migration.version()).collect()
+    fn versions(steps: Result<Vec<Migration<'_>>, Error>) -> Vec<i64> {
+        steps.expect("a plan").iter().map(Migration::version).collect()
     }
 
     #[test]
