@@ -5,6 +5,7 @@
 //! that runs when it starts.
 
 mod checksum;
+mod definition;
 mod error;
 mod event;
 mod history;
@@ -13,6 +14,7 @@ mod migrator;
 mod plan;
 mod rename;
 mod report;
+mod schema;
 mod table;
 
 #[doc(hidden)]
@@ -40,4 +42,5 @@ pub use plan::{Plan, Rollback};
 pub use rename::{RenameError, rename_column};
 pub use report::{Report, State, Status, StepReport, StepStatus};
 pub use rusqlite;
+pub use schema::{Difference, Fingerprint, Object, Schema};
 pub use table::{Insert, Key, Keyed, Table};
