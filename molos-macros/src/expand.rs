@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use molos_runtime::ForeignKeys;
 use molos_runtime::catalog::{Kind, quote as sql_name};
+use molos_runtime::{Fingerprint, ForeignKeys};
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{LitStr, Path};
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
+use crate::shadow::Fingerprints;
 use crate::source::{MigrationFile, Script, Source};
 use crate::table::{Field, FieldKind, Model};
 
@@ -25,12 +26,15 @@ pub(crate) fn errors(errors: &[Diagnostic], span: Span) -> TokenStream {
 }
 
 /// `MIGRATIONS`, and what keeps it in step with the directory.
-pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
+pub(crate) fn migrations(source: &Source, fingerprints: &Fingerprints, input: &Input) -> TokenStream {
     let molos = &input.molos;
     let Source { directory, migrations, files, .. } = source;
     let set = &input.set;
     let mut text = String::new();
-    let entries: Vec<_> = migrations.iter().map(|file| entry(file, &mut text, molos)).collect();
+    let entries: Vec<_> = migrations
+        .iter()
+        .map(|file| entry(file, fingerprints.get(&file.version).copied().unwrap_or_default(), &mut text, molos))
+        .collect();
     let doc = migrations_doc(source);
     let tracked = files.iter().map(|file| format!("/{directory}/{file}"));
     let check = directory_test(source, input);
@@ -48,10 +52,11 @@ pub(crate) fn migrations(source: &Source, input: &Input) -> TokenStream {
 }
 
 /// Adds a migration to the text of its directory, and says where it is.
-fn entry(file: &MigrationFile, text: &mut String, molos: &Path) -> TokenStream {
+fn entry(file: &MigrationFile, fingerprint: Fingerprint, text: &mut String, molos: &Path) -> TokenStream {
     let number = Literal::usize_unsuffixed;
     let version = Literal::i64_unsuffixed(file.version);
     let checksum = Literal::byte_string(file.checksum.as_bytes());
+    let fingerprint = Literal::byte_string(fingerprint.as_bytes());
     let (start, path) = (number(text.len()), number(file.up.path.len()));
     let (name_start, name_len) = (number(file.name.start), number(file.name.len()));
     let down = file.down.as_ref();
@@ -64,7 +69,7 @@ fn entry(file: &MigrationFile, text: &mut String, molos: &Path) -> TokenStream {
     *text += down.map_or("", Script::sql);
     quote! {
         #molos::Entry {
-            version: #version, checksum: *#checksum, start: #start, path: #path, name: (#name_start, #name_len),
+            version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
             up: #up_len, down: #down_len, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
         }

@@ -20,7 +20,7 @@ use proc_macro2::TokenStream;
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
-use crate::shadow::Shadow;
+use crate::shadow::{Rehearsed, Shadow};
 
 #[expect(missing_docs, reason = "it is documented where it is re-exported, in molos")]
 #[proc_macro]
@@ -36,12 +36,11 @@ pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStre
 
 fn embed(input: &Input, manifest: &Path) -> TokenStream {
     let source = source::read(input, manifest);
-    let shadow = Shadow::rehearse(&source, input);
-    let (models, errors) =
-        shadow.and_then(|shadow| shadow.tables(input)).unwrap_or_else(|error| (Vec::new(), vec![error]));
+    let shadow = Shadow::rehearse(&source, input).and_then(|shadow| shadow.finish(input));
+    let Rehearsed { models, fingerprints, errors } = shadow.unwrap_or_else(Rehearsed::from);
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = expand::errors(&errors, input.span);
-    let migrations = expand::migrations(&source, input);
+    let migrations = expand::migrations(&source, &fingerprints, input);
     let tables = expand::tables(&models, &input.molos);
     quote::quote!(#errors #migrations #tables)
 }

@@ -10,9 +10,10 @@ use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
 use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Applied, ForeignKeys, HISTORY_TABLE, Record};
+use molos_runtime::{Applied, Change, ForeignKeys, HISTORY_TABLE, Record};
 
 use crate::input::Function;
+use crate::source::words;
 
 /// How many instructions of SQLite's virtual machine one script may take: some seconds in an unoptimised build. On a
 /// database without rows, a migration takes thousands.
@@ -37,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) refusal: Option<Refusal>,
     /// Each `PRAGMA foreign_keys = …` in it, in order: whether it switched enforcement on.
     pub(crate) foreign_keys: Vec<bool>,
+    /// What it changed in the schema.
+    pub(crate) change: Change,
 }
 
 /// Something that a migration may not do.
@@ -128,6 +131,7 @@ fn authorize(state: &mut State, context: &AuthContext<'_>) -> Authorization {
         return Authorization::Allow;
     }
     state.touched |= may_touch_rows(&context.action);
+    note_change(&mut state.seen.change, &context.action);
     let refusal = match context.action {
         AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => Refusal::Transaction,
         AuthAction::Attach { .. } => Refusal::Attach,
@@ -164,6 +168,12 @@ fn authorize(state: &mut State, context: &AuthContext<'_>) -> Authorization {
     Authorization::Deny
 }
 
+/// Whether every `ALTER TABLE` of a script can only add a column: the others rewrite what names the table.
+fn only_adds(script: &str) -> bool {
+    let words = words(script);
+    !words.contains("rename") && !words.contains("drop")
+}
+
 fn may_touch_rows(action: &AuthAction<'_>) -> bool {
     match action {
         AuthAction::Insert { table_name }
@@ -171,6 +181,32 @@ fn may_touch_rows(action: &AuthAction<'_>) -> bool {
         | AuthAction::Delete { table_name } => !table_name.starts_with("sqlite_"),
         AuthAction::DropTable { .. } | AuthAction::AlterTable { .. } => true,
         _ => false,
+    }
+}
+
+/// Notes what an action may change in the schema. An `ALTER TABLE` is taken to add a column.
+fn note_change(change: &mut Change, action: &AuthAction<'_>) {
+    let altered = match action {
+        AuthAction::DropTable { .. }
+        | AuthAction::DropIndex { .. }
+        | AuthAction::DropTrigger { .. }
+        | AuthAction::DropView { .. }
+        | AuthAction::DropVtable { .. } => {
+            *change = Change::Anything;
+            return;
+        }
+        AuthAction::AlterTable { table_name, .. } => Some((*table_name).to_owned()),
+        AuthAction::CreateTable { .. }
+        | AuthAction::CreateIndex { .. }
+        | AuthAction::CreateTrigger { .. }
+        | AuthAction::CreateView { .. }
+        | AuthAction::CreateVtable { .. } => None,
+        _ => return,
+    };
+    match change {
+        Change::Nothing => *change = Change::Added(altered.into_iter().collect()),
+        Change::Added(tables) => tables.extend(altered),
+        Change::Anything => {}
     }
 }
 
@@ -258,6 +294,9 @@ impl Driver for Sandbox {
         let result = self.conn.run(script, keys);
         let mut state = self.guard.lock();
         state.watching = false;
+        if matches!(&state.seen.change, Change::Added(tables) if !tables.is_empty()) && !only_adds(script) {
+            state.seen.change = Change::Anything;
+        }
         if state.touched {
             self.violations = None;
         }

@@ -1,12 +1,12 @@
 //! The shadow database: every step is run on it, in order, by the engine that runs it at a user's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use molos_runtime::catalog::{self, Unreadable};
 use molos_runtime::driver::Driver as _;
 use molos_runtime::rusqlite::Connection;
-use molos_runtime::{Direction, Migration, Migrations, engine};
+use molos_runtime::{Direction, Fingerprint, Migration, Migrations, Schema, engine};
 
 use crate::diagnostic::Diagnostic;
 use crate::expand::Sql;
@@ -19,14 +19,40 @@ use crate::table::{self, Model};
 /// A database with the schema that the migrations lead to.
 pub(crate) struct Shadow<'s> {
     stage: Stage<'s>,
+    /// The fingerprint of the schema after each version.
+    fingerprints: Fingerprints,
     /// What is wrong with the files, and went wrong on the way there.
     errors: Vec<Diagnostic>,
+}
+
+/// The fingerprint of the schema that each version leads to.
+pub(crate) type Fingerprints = BTreeMap<i64, Fingerprint>;
+
+/// What is known once every migration was run.
+#[derive(Default)]
+pub(crate) struct Rehearsed {
+    /// The structs for the schema that the migrations lead to.
+    pub(crate) models: Vec<Model>,
+    pub(crate) fingerprints: Fingerprints,
+    /// Everything that is wrong.
+    pub(crate) errors: Vec<Diagnostic>,
+}
+
+impl From<Diagnostic> for Rehearsed {
+    fn from(error: Diagnostic) -> Self {
+        Self { errors: vec![error], ..Self::default() }
+    }
 }
 
 impl<'s> Shadow<'s> {
     /// Runs every migration; those that have a way back are taken there as well, in a database of their own.
     pub(crate) fn rehearse(source: &'s Source, input: &'s Input) -> Result<Self, Diagnostic> {
-        let mut shadow = Self { stage: Stage::open(source, input)?, errors: source.errors.clone() };
+        let mut shadow = Self {
+            stage: Stage::open(source, input)?,
+            fingerprints: Fingerprints::new(),
+            errors: source.errors.clone(),
+        };
+        let mut schema = Schema::default();
         let has_downs = source.migrations.iter().any(|file| file.down.is_some());
         let mut way_back = if has_downs { Some(WayBack::open(source, input)?) } else { None };
         let mut passed = Vec::new();
@@ -36,6 +62,9 @@ impl<'s> Shadow<'s> {
             match shadow.stage.run(file, Direction::Up) {
                 Ok(()) => {
                     passed.push(file);
+                    let change = shadow.stage.sandbox.seen().change;
+                    schema.refresh(shadow.stage.sandbox.conn(), &change).map_err(|error| broken(&error))?;
+                    shadow.fingerprints.insert(file.version, schema.fingerprint());
                     if let Some(way_back) = &mut way_back {
                         let failure = way_back.follow(&passed)?;
                         shadow.errors.extend(failure.map(|failure| failure.diagnostic));
@@ -59,9 +88,9 @@ impl<'s> Shadow<'s> {
         Ok(shadow)
     }
 
-    /// The structs for the schema that the migrations lead to, and everything that is wrong.
-    pub(crate) fn tables(self, input: &Input) -> Result<(Vec<Model>, Vec<Diagnostic>), Diagnostic> {
-        let Self { stage, mut errors } = self;
+    /// Reads back the schema that the migrations lead to.
+    pub(crate) fn finish(self, input: &Input) -> Result<Rehearsed, Diagnostic> {
+        let Self { stage, fingerprints, mut errors } = self;
         let conn = stage.sandbox.conn();
         let (tables, unreadable) = catalog::tables(conn)
             .map_err(|error| Diagnostic::new(format!("the schema cannot be read back: {error}")))?;
@@ -75,7 +104,7 @@ impl<'s> Shadow<'s> {
             errors.extend(misnamed);
             errors.extend(models.iter().filter_map(|model| unusable(conn, model)));
         }
-        Ok((models, errors))
+        Ok(Rehearsed { models, fingerprints, errors })
     }
 }
 

@@ -125,9 +125,8 @@ fn column(part: &[Piece], facts: &mut Vec<String>) {
     let mut own = Vec::new();
     while let Some(first) = rest.first() {
         match first.text.as_str() {
-            "constraint" => drop(take(&mut rest, 2)),
+            "constraint" | "generated" => drop(take(&mut rest, 2)),
             "null" => drop(take(&mut rest, 1)),
-            "generated" => drop(take(&mut rest, 2)),
             "primary" => {
                 take(&mut rest, 2);
                 let order = rest.first().filter(|piece| piece.is("desc")).map_or("", |_| " desc");
@@ -215,7 +214,7 @@ fn reference(rest: &mut &[Piece]) -> String {
                 Some(action) if action.is("set") || action.is("no") => 4,
                 _ => 3,
             },
-            ("match", _) | ("not", "deferrable") | ("initially", _) => 2,
+            ("match" | "initially", _) | ("not", "deferrable") => 2,
             ("deferrable", _) => 1,
             _ => break,
         };

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::driver::Driver;
 use crate::script::is_blank;
-use crate::{Checksum, Error, Migrator, Report};
+use crate::{Checksum, Error, Fingerprint, Migrator, Report};
 
 /// One migration: a version, a name, the SQL that takes the schema up to it and, where there is one, the SQL that
 /// takes it back down. It borrows everything, from the binary if it is embedded.
@@ -15,6 +15,7 @@ pub struct Migration<'m> {
     path: &'m str,
     name: &'m str,
     checksum: Checksum,
+    fingerprint: Option<Fingerprint>,
     up: Script<'m>,
     down: Option<Script<'m>>,
 }
@@ -90,7 +91,7 @@ impl<'m> Migration<'m> {
         up: Script<'m>,
         down: Option<Script<'m>>,
     ) -> Self {
-        Self { version, path, name, checksum, up, down }
+        Self { version, path, name, checksum, fingerprint: None, up, down }
     }
 
     /// The version: migrations are applied in the order of these numbers.
@@ -121,6 +122,12 @@ impl<'m> Migration<'m> {
     #[must_use]
     pub const fn checksum(&self) -> Checksum {
         self.checksum
+    }
+
+    /// The fingerprint of the schema that it leads to, if the migration was rehearsed while the program compiled.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
     }
 
     /// The SQL that goes in `direction`.
@@ -198,6 +205,7 @@ enum List<'m> {
 pub struct Entry {
     pub version: i64,
     pub checksum: [u8; 32],
+    pub fingerprint: [u8; 32],
     /// The first byte of the path.
     pub start: u32,
     pub path: u16,
@@ -229,6 +237,7 @@ impl Entry {
             path,
             name: path.get(start..start + len).unwrap_or(path),
             checksum: Checksum::from_bytes(self.checksum),
+            fingerprint: Some(Fingerprint::from_bytes(self.fingerprint)),
             up: Script { sql: up, line: self.up_line, keys: self.up_keys },
             down: (self.down > 0).then_some(Script { sql: down, line: self.down_line, keys: self.down_keys }),
         }

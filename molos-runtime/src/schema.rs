@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Result, ToSql};
 use sha2::{Digest as _, Sha256};
 
 use crate::HISTORY_TABLE;
@@ -38,10 +38,13 @@ impl fmt::Display for Object {
 }
 
 /// Every table, index, trigger and view of a database, without SQLite's own and the history.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Schema {
-    objects: BTreeMap<Object, Definition>,
+    /// Each with its row in SQLite's schema table.
+    objects: BTreeMap<Object, (i64, Definition)>,
     fingerprint: Fingerprint,
+    last_rowid: i64,
+    has_virtual: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,26 @@ struct Definition {
     sql: String,
     facts: Vec<String>,
     digest: Fingerprint,
+}
+
+/// What may have changed since a schema was read.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// There may be more objects, and these tables may have more columns.
+    Added(Vec<String>),
+    /// Everything.
+    Anything,
+}
+
+/// A row of SQLite's schema table.
+struct Row {
+    rowid: i64,
+    object: Object,
+    sql: String,
 }
 
 impl Schema {
@@ -59,49 +82,65 @@ impl Schema {
     /// When the database cannot be read.
     pub fn read(conn: &Connection) -> Result<Self> {
         let mut schema = Self::default();
-        schema.refresh(conn)?;
+        schema.refresh(conn, &Change::Anything)?;
         Ok(schema)
     }
 
-    /// Reads it again; what has not changed costs little.
+    /// Reads again what has changed.
     #[doc(hidden)]
-    pub fn refresh(&mut self, conn: &Connection) -> Result<()> {
-        // The tables that a virtual table keeps its data in belong to its module.
-        const OBJECTS: &str = "\
-            SELECT type, lower(name), lower(tbl_name), sql FROM sqlite_schema \
-            WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name <> ?1";
-        const VIRTUAL: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%')";
-        const SHADOW: &str = "SELECT lower(name) FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'";
-        let mut shadow: Vec<String> = Vec::new();
-        if conn.prepare_cached(VIRTUAL)?.query_row([], |row| row.get(0))? {
-            shadow = conn.prepare_cached(SHADOW)?.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
-        }
-        let mut statement = conn.prepare_cached(OBJECTS)?;
-        let mut rows = statement.query([HISTORY_TABLE])?;
-        let mut before = std::mem::take(&mut self.objects);
-        while let Some(row) = rows.next()? {
-            let object = Object { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)? };
-            if OTHER_HISTORIES.contains(&object.table.as_str()) || shadow.contains(&object.table) {
+    pub fn refresh(&mut self, conn: &Connection, change: &Change) -> Result<()> {
+        let mut before = BTreeMap::new();
+        let rows = match change {
+            Change::Nothing => return Ok(()),
+            Change::Added(tables) => {
+                let mut rows = read(conn, "rowid > ?1", &self.last_rowid)?;
+                for table in tables {
+                    rows.extend(read(conn, "type = 'table' AND rowid = ?1", &self.rowid(table))?);
+                }
+                rows
+            }
+            Change::Anything => {
+                before = std::mem::take(&mut self.objects);
+                self.last_rowid = 0;
+                read(conn, "?1", &true)?
+            }
+        };
+        let hidden =
+            if rows.iter().any(Row::is_virtual) || self.has_virtual { module_tables(conn)? } else { Vec::new() };
+        for row in rows {
+            self.last_rowid = self.last_rowid.max(row.rowid);
+            self.has_virtual |= row.is_virtual();
+            let Row { rowid, object, sql } = row;
+            if object.table == HISTORY_TABLE
+                || OTHER_HISTORIES.contains(&object.table.as_str())
+                || hidden.contains(&object.table)
+            {
                 continue;
             }
-            let sql = row.get_ref(3)?.as_str()?;
-            let definition = match before.remove(&object) {
-                Some(definition) if definition.sql == sql => definition,
+            let old = before.remove(&object).or_else(|| self.objects.remove(&object));
+            let definition = match old {
+                Some((_, definition)) if definition.sql == sql => definition,
                 changed => {
                     let definition = Definition::new(&object, sql);
                     self.fingerprint = self.fingerprint.plus(&definition.digest);
-                    if let Some(old) = changed {
+                    if let Some((_, old)) = changed {
                         self.fingerprint = self.fingerprint.minus(&old.digest);
                     }
                     definition
                 }
             };
-            self.objects.insert(object, definition);
+            self.objects.insert(object, (rowid, definition));
         }
-        for gone in before.values() {
+        for (_, gone) in before.values() {
             self.fingerprint = self.fingerprint.minus(&gone.digest);
         }
         Ok(())
+    }
+
+    fn rowid(&self, table: &str) -> Option<i64> {
+        let name = table.to_lowercase();
+        let object = Object { kind: "table".to_owned(), table: name.clone(), name };
+        self.objects.get(&object).map(|(rowid, _)| *rowid)
     }
 
     /// The fingerprint of the whole schema.
@@ -119,14 +158,14 @@ impl Schema {
     #[must_use]
     pub fn differences(&self, expected: &Self) -> Vec<Difference> {
         let mut differences = Vec::new();
-        for (object, wanted) in &expected.objects {
+        for (object, (_, wanted)) in &expected.objects {
             let missing = |found: &[String]| -> Vec<String> {
                 wanted.facts.iter().filter(|fact| !found.contains(fact)).cloned().collect()
             };
             match self.objects.get(object) {
                 None => differences.push(Difference::Missing(object.clone())),
-                Some(found) if found.facts == wanted.facts => {}
-                Some(found) => {
+                Some((_, found)) if found.facts == wanted.facts => {}
+                Some((_, found)) => {
                     let extra = found.facts.iter().filter(|fact| !wanted.facts.contains(fact)).cloned().collect();
                     let object = object.clone();
                     differences.push(Difference::Changed { object, missing: missing(&found.facts), extra });
@@ -139,15 +178,41 @@ impl Schema {
     }
 }
 
+/// The rows of SQLite's schema table that `condition` finds, without SQLite's own tables and indexes.
+fn read(conn: &Connection, condition: &str, parameter: &dyn ToSql) -> Result<Vec<Row>> {
+    let sql = format!(
+        "SELECT rowid, type, lower(name), lower(tbl_name), sql FROM sqlite_schema \
+         WHERE {condition} AND sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([parameter], |row| {
+        let object = Object { kind: row.get(1)?, name: row.get(2)?, table: row.get(3)? };
+        Ok(Row { rowid: row.get(0)?, object, sql: row.get(4)? })
+    })?;
+    rows.collect()
+}
+
+/// The tables that virtual tables keep their data in.
+fn module_tables(conn: &Connection) -> Result<Vec<String>> {
+    const MODULE_TABLES: &str = "SELECT lower(name) FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'";
+    conn.prepare_cached(MODULE_TABLES)?.query_map([], |row| row.get(0))?.collect()
+}
+
+impl Row {
+    fn is_virtual(&self) -> bool {
+        self.sql.starts_with("CREATE VIRTUAL TABLE")
+    }
+}
+
 impl Definition {
-    fn new(object: &Object, sql: &str) -> Self {
-        let facts = facts(sql);
+    fn new(object: &Object, sql: String) -> Self {
+        let facts = facts(&sql);
         let mut digest = Sha256::new();
         for part in [&object.kind, &object.name].into_iter().chain(&facts) {
             digest.update(part);
             digest.update([0]);
         }
-        Self { sql: sql.to_owned(), facts, digest: Fingerprint(digest.finalize().into()) }
+        Self { sql, facts, digest: Fingerprint(digest.finalize().into()) }
     }
 }
 
@@ -272,14 +337,23 @@ mod tests {
     }
 
     #[test]
-    fn reading_again_is_the_same_as_reading_anew() {
-        let (conn, mut schema) = schema("CREATE TABLE a (x); CREATE TABLE b (x); CREATE INDEX b_x ON b (x);");
-        conn.execute_batch("ALTER TABLE a ADD COLUMN y; DROP TABLE b; CREATE VIEW v AS SELECT x FROM a")
-            .expect("a change");
-        schema.refresh(&conn).expect("it can be read");
-        let anew = Schema::read(&conn).expect("it can be read");
-        assert_eq!(schema, anew);
-        assert_ne!(schema.fingerprint(), Fingerprint::default());
+    fn reading_what_changed_is_the_same_as_reading_anew() {
+        let changes = [
+            ("CREATE TABLE c (x); CREATE INDEX c_x ON c (x); CREATE VIEW w AS SELECT 1", Change::Added(Vec::new())),
+            ("ALTER TABLE A ADD COLUMN y; CREATE TABLE d (x)", Change::Added(vec!["A".to_owned()])),
+            ("INSERT INTO a VALUES (1)", Change::Nothing),
+            ("CREATE VIRTUAL TABLE f USING fts5 (x)", Change::Added(Vec::new())),
+            ("ALTER TABLE a ADD COLUMN y; DROP TABLE b; CREATE VIEW v AS SELECT x FROM a", Change::Anything),
+            ("ALTER TABLE b RENAME TO e", Change::Anything),
+        ];
+        for (sql, change) in changes {
+            let (conn, mut schema) = schema("CREATE TABLE a (x); CREATE TABLE b (x); CREATE INDEX b_x ON b (x);");
+            conn.execute_batch(sql).expect("a change");
+            schema.refresh(&conn, &change).expect("it can be read");
+            let anew = Schema::read(&conn).expect("it can be read");
+            assert_eq!(schema.objects, anew.objects, "{sql}");
+            assert_eq!(schema.fingerprint(), anew.fingerprint(), "{sql}");
+        }
     }
 
     #[test]
