@@ -4,13 +4,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molos_runtime::driver::{Driver, DriverError, Violations};
+use molos_runtime::driver::{Claim, Driver, DriverError, Violations};
 use molos_runtime::rusqlite::functions::FunctionFlags;
 use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
 use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Applied, Change, ForeignKeys, HISTORY_TABLE, Record};
+use molos_runtime::{Applied, Change, ForeignKeys, HISTORY_TABLE, Record, Schema, Script};
 
 use crate::input::Function;
 use crate::source::words;
@@ -351,5 +351,21 @@ impl Driver for Sandbox {
 
     fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError> {
         self.conn.forget(set, versions)
+    }
+
+    fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError> {
+        self.conn.has_other_sets(set)
+    }
+
+    fn schema(&mut self) -> Result<Schema, DriverError> {
+        self.conn.schema()
+    }
+
+    fn rehearse(&mut self, scripts: &mut dyn Iterator<Item = Script<'_>>) -> Result<Vec<Schema>, DriverError> {
+        self.conn.rehearse(scripts)
+    }
+
+    fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {
+        self.conn.claims()
     }
 }

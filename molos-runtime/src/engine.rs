@@ -1,6 +1,6 @@
 //! Running steps inside of a transaction: the same code at a user's start-up and in the shadow database.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::driver::{Driver, DriverError, Failure, Violations};
 use crate::error::{Location, Step, Violation};
@@ -77,20 +77,35 @@ fn write_history<D: Driver>(
         let versions: Vec<i64> = steps.iter().map(Migration::version).collect();
         return db.forget(migrations.set(), &versions);
     }
+    record_all(db, migrations, steps, reports.iter().map(|report| report.elapsed))
+}
+
+/// Writes `steps` to the history without running them.
+///
+/// # Errors
+///
+/// When the history cannot be written.
+pub fn record<D: Driver>(db: &mut D, migrations: &Migrations<'_>, steps: &[Migration<'_>]) -> Result<(), DriverError> {
+    record_all(db, migrations, steps, std::iter::repeat(Duration::ZERO))
+}
+
+fn record_all<D: Driver>(
+    db: &mut D,
+    migrations: &Migrations<'_>,
+    steps: &[Migration<'_>],
+    durations: impl Iterator<Item = Duration>,
+) -> Result<(), DriverError> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut records = Vec::with_capacity(steps.len());
-    for (migration, report) in steps.iter().zip(reports) {
-        records.push(Record {
-            applied: Applied {
-                version: migration.version(),
-                name: migration.name().to_owned(),
-                checksum: migration.checksum(),
-                applied_at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-                duration: report.elapsed,
-            },
-            down: migration.down(),
-        });
-    }
+    let record = |(migration, duration): (&Migration<'_>, Duration)| Applied {
+        version: migration.version(),
+        name: migration.name().to_owned(),
+        checksum: migration.checksum(),
+        applied_at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        duration,
+    };
+    let applied = steps.iter().zip(durations).map(record);
+    let records: Vec<_> =
+        applied.zip(steps).map(|(applied, migration)| Record { applied, down: migration.down() }).collect();
     db.record(migrations.set(), &records)
 }
 

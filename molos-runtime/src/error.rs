@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Checksum, Direction, Migration, Migrations};
+use crate::{Checksum, Difference, Direction, Migration, Migrations};
 
 /// Which migration an error is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,18 @@ impl fmt::Display for Violation {
         let row = if *rows == 1 { "row refers" } else { "rows refer" };
         write!(f, "{table}: {rows} {row} to what is not in {parent}")
     }
+}
+
+/// Why a database was compared with a migration when it was to be adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Candidate {
+    /// The schema of no other migration is nearer to that of the database.
+    Nearest,
+    /// It was named, with [`Migrator::to`](crate::Migrator::to).
+    Asked,
+    /// The history of this tool ends with it.
+    History(&'static str),
 }
 
 /// An error of the database's own driver, such as [`rusqlite::Error`].
@@ -259,6 +271,69 @@ pub enum Error {
         pending: Vec<Step>,
     },
 
+    /// The schema is not the one that the migrations lead to.
+    #[error(
+        "the schema is not what {step} leads to:\n{}\n\
+         help: someone changed it by hand; put back what differs, or bring it about in a new migration",
+        lines(.differences)
+    )]
+    #[non_exhaustive]
+    Drift {
+        /// The last migration that was applied.
+        step: Step,
+        /// What differs.
+        differences: Vec<Difference>,
+    },
+
+    /// A database was to be adopted whose history says already what was applied.
+    #[error("the database is at version {current} already\nhelp: migrate it")]
+    #[non_exhaustive]
+    AlreadyAdopted {
+        /// The last version applied.
+        current: i64,
+    },
+
+    /// A database was to be adopted whose schema is not that of any migration, or not of the one that it should be.
+    #[error(
+        "{}:\n{}\n\
+         help: bring the database to the schema of one of the migrations, or add the migration that led to it",
+        differs(.step, *.candidate), lines(.differences)
+    )]
+    #[non_exhaustive]
+    NotAdopted {
+        /// The migration that it was compared with.
+        step: Step,
+        /// Why it was this one.
+        candidate: Candidate,
+        /// How the database differs from what it leads to.
+        differences: Vec<Difference>,
+    },
+
+    /// A database was to be adopted that has the schema of several migrations: those after the first only change rows.
+    #[error(
+        "the schema of this database is that of {}\n\
+         help: the later ones change rows, which leaves no trace in a schema; name the last that was applied with \
+         `.to(version)`",
+        list(.steps)
+    )]
+    #[non_exhaustive]
+    AmbiguousSchema {
+        /// The migrations that lead to this schema.
+        steps: Vec<Step>,
+    },
+
+    /// A database was to be adopted in which the history of another tool is about other migrations.
+    #[error("the history of {tool} in this database is about other migrations: {problem}\nhelp: {help}")]
+    #[non_exhaustive]
+    OtherHistory {
+        /// The tool.
+        tool: &'static str,
+        /// What does not fit.
+        problem: String,
+        /// What to do.
+        help: &'static str,
+    },
+
     /// The list of migrations is not in the order of its versions, or has one twice.
     #[error("{step} does not come after version {previous}\nhelp: order the list by version, each version once")]
     #[non_exhaustive]
@@ -319,6 +394,24 @@ fn failed_help(direction: Direction) -> &'static str {
 fn list(items: &[impl fmt::Display]) -> String {
     let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
     texts.join(", ")
+}
+
+fn lines(differences: &[Difference]) -> String {
+    let lines: Vec<String> =
+        differences.iter().map(|difference| format!("  {difference}").replace('\n', "\n  ")).collect();
+    lines.join("\n")
+}
+
+fn differs(step: &Step, candidate: Candidate) -> String {
+    match candidate {
+        Candidate::Nearest => {
+            format!("no migration leads to the schema of this database; it differs from that of the nearest, {step}")
+        }
+        Candidate::Asked => format!("the schema of this database differs from that of {step}"),
+        Candidate::History(tool) => {
+            format!("the history of {tool} ends with {step}, and the schema of this database differs from its")
+        }
+    }
 }
 
 fn were(steps: &[Step]) -> String {

@@ -4,6 +4,7 @@
 //! The compile-time half calls this crate too: what is rehearsed while a program compiles is run by the same code
 //! that runs when it starts.
 
+mod adopt;
 mod checksum;
 mod definition;
 mod error;
@@ -26,10 +27,11 @@ pub mod engine;
 #[doc(hidden)]
 pub mod script;
 
+pub use adopt::Adopted;
 #[doc(hidden)]
 pub use checksum::normalise;
 pub use checksum::{Checksum, NotAChecksum};
-pub use error::{Error, Location, Step, Violation};
+pub use error::{Candidate, Error, Location, Step, Violation};
 pub use event::Event;
 #[doc(hidden)]
 pub use history::Record;

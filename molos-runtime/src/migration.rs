@@ -130,6 +130,10 @@ impl<'m> Migration<'m> {
         self.fingerprint
     }
 
+    pub(crate) const fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
+        Self { fingerprint: Some(fingerprint), ..self }
+    }
+
     /// The SQL that goes in `direction`.
     #[must_use]
     pub fn sql(&self, direction: Direction) -> Option<&'m str> {

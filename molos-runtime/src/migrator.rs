@@ -4,14 +4,15 @@ use std::fmt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::adopt::{self, Adopted};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
-use crate::error::Step;
+use crate::error::{Candidate, Step};
 use crate::event::Event;
 use crate::history::Applied;
 use crate::plan::{self, Order, Plan, Rollback};
 use crate::report::{Report, Status};
-use crate::{Direction, Error, Migration, Migrations};
+use crate::{Difference, Direction, Error, Migration, Migrations, Schema};
 
 /// How many transactions a call uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,13 @@ pub enum Transaction {
     All,
     /// One for each step: when a step fails, those before it stay.
     Each,
+}
+
+/// Whether the schema is compared with the one that is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verify {
+    No,
+    Before,
 }
 
 /// Runs a set of migrations on a database.
@@ -54,6 +62,7 @@ pub struct Migrator<'m> {
     transaction: Transaction,
     busy_timeout: Duration,
     order: Order,
+    verify: Verify,
     on_event: Box<dyn Fn(&Event<'_>) + 'm>,
 }
 
@@ -65,6 +74,7 @@ impl fmt::Debug for Migrator<'_> {
             .field("transaction", &self.transaction)
             .field("busy_timeout", &self.busy_timeout)
             .field("order", &self.order)
+            .field("verify", &self.verify)
             .finish_non_exhaustive()
     }
 }
@@ -79,6 +89,7 @@ impl<'m> Migrator<'m> {
             transaction: Transaction::All,
             busy_timeout: Duration::from_secs(30),
             order: Order::Strict,
+            verify: Verify::No,
             on_event: Box::new(|_| {}),
         }
     }
@@ -102,6 +113,12 @@ impl<'m> Migrator<'m> {
     /// Whether a pending migration may be applied after later ones, as when two branches were merged.
     pub fn allow_out_of_order(self, allow: bool) -> Self {
         Self { order: if allow { Order::Any } else { Order::Strict }, ..self }
+    }
+
+    /// Whether to check that nobody has changed the schema by hand, before anything is changed by a migration or a
+    /// rollback. It takes as long as reading the schema; a start with nothing to do is not slowed down.
+    pub fn verify_before(self, verify: bool) -> Self {
+        Self { verify: if verify { Verify::Before } else { Verify::No }, ..self }
     }
 
     /// Calls `on_event` with what happens, while it happens.
@@ -168,19 +185,113 @@ impl<'m> Migrator<'m> {
         Ok(plan::status(&self.migrations, &self.history(conn)?))
     }
 
-    /// Checks that every migration is applied as this binary has it, and that every foreign key points at something.
-    /// Nothing is changed.
+    /// Checks that every migration is applied as this binary has it, that the schema is exactly the one that they lead
+    /// to, and that every foreign key points at something. Nothing is changed.
+    ///
+    /// If the database holds several sets, what belongs to none of this set's tables is taken to be another's.
     ///
     /// # Errors
     ///
-    /// [`Error::Pending`], [`Error::BrokenKeys`], or those that `migrate` gives before it runs anything.
+    /// [`Error::Pending`], [`Error::Drift`], [`Error::BrokenKeys`], or those that `migrate` gives before it runs anything.
     pub fn verify<D: Driver>(&self, conn: &mut D) -> Result<(), Error> {
         let pending = plan::up(&self.migrations, &self.history(conn)?, self.target, self.order)?;
         if !pending.is_empty() {
             let pending = pending.iter().map(|migration| Step::of(&self.migrations, migration)).collect();
             return Err(Error::Pending { pending });
         }
+        let current = self.history(conn)?.last().map(|applied| applied.version);
+        self.check_schema(conn, current)?;
         engine::check_keys(conn)
+    }
+
+    /// Recognises a database that was made by hand or by another tool, and records what it is already: the migration
+    /// that leads to its schema, and those before it, are applied from then on. Nothing is run, and the history of the
+    /// other tool stays as it is.
+    ///
+    /// If there is a history of refinery, sqlx, diesel, drizzle or `rusqlite_migration` (`PRAGMA user_version`), it has to
+    /// agree with the schema; with [`to`](Self::to), it is not looked at.
+    ///
+    /// ```
+    /// # use molos_runtime as molos;
+    /// # use molos::{Migration, Migrations, Migrator, rusqlite::Connection};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let list = [
+    /// #     Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)"),
+    /// #     Migration::new(2, "tags", "CREATE TABLE tags (tag TEXT NOT NULL)"),
+    /// # ];
+    /// # let migrations = Migrations::new("app", "migrations", &list);
+    /// # let mut conn = Connection::open_in_memory()?;
+    /// conn.execute_batch("create table Notes (body text not null)")?; // by hand, long ago
+    ///
+    /// let adopted = Migrator::new(&migrations).adopt(&mut conn)?;
+    /// assert_eq!(adopted.version, 1);
+    /// assert_eq!(migrations.migrate(&mut conn)?.steps().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyAdopted`], [`Error::NotAdopted`] with what differs, [`Error::AmbiguousSchema`],
+    /// [`Error::OtherHistory`], or when the database cannot be read or written. Nothing is recorded then.
+    pub fn adopt<D: Driver>(&self, conn: &mut D) -> Result<Adopted, Error> {
+        if conn.in_transaction() {
+            return Err(Error::InTransaction);
+        }
+        let session = Session::open(conn)?;
+        self.when_free("starting a transaction", || session.conn.begin())?;
+        let conn = &mut *session.conn;
+        let history = conn.history(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
+        if let Some(last) = history.as_ref().and_then(|history| history.last()) {
+            return Err(Error::AlreadyAdopted { current: last.version });
+        }
+        let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
+        let claims = conn.claims().map_err(|error| failed("reading the history of another tool", error))?;
+        let rehearsed = adopt::with_fingerprints(&self.migrations, || self.rehearse(conn))?;
+        let known = Migrations::new(self.migrations.set(), self.migrations.directory(), &rehearsed);
+        let (last, candidate) = adopt::recognise(&known, &found, &claims, self.target, || self.rehearse(conn))?;
+        let version = last.version();
+        let steps: Vec<_> = self.migrations.iter().take_while(|migration| migration.version() <= version).collect();
+        if history.is_none() {
+            conn.create_history().map_err(|error| failed("creating the history table", error))?;
+        }
+        engine::record(conn, &self.migrations, &steps).map_err(|error| failed("writing the history", error))?;
+        self.when_free("committing", || conn.commit())?;
+        let tool = match candidate {
+            Candidate::History(tool) => Some(tool),
+            _ => None,
+        };
+        Ok(Adopted { version, name: last.name().to_owned(), recorded: steps.len(), tool })
+    }
+
+    /// The schemas that the migrations lead to, found out by running them on a database of their own.
+    fn rehearse<D: Driver>(&self, conn: &mut D) -> Result<Vec<Schema>, Error> {
+        let mut scripts = self.migrations.iter().filter_map(|migration| migration.script(Direction::Up));
+        conn.rehearse(&mut scripts)
+            .map_err(|error| failed("running the migrations in memory, to compare schemas", error))
+    }
+
+    /// Checks that the schema is the one that version `current` leads to.
+    fn check_schema<D: Driver>(&self, conn: &mut D, current: Option<i64>) -> Result<(), Error> {
+        let Some(migration) = current.and_then(|version| self.migrations.get(version)) else { return Ok(()) };
+        let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
+        if migration.fingerprint() == Some(found.fingerprint()) {
+            return Ok(());
+        }
+        let schemas = self.rehearse(conn)?;
+        let at = self.migrations.iter().position(|other| other.version() == migration.version());
+        let Some(expected) = at.and_then(|at| schemas.get(at)) else { return Ok(()) };
+        let mut differences = found.differences(expected);
+        let shared =
+            conn.has_other_sets(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
+        differences.retain(|difference| match difference {
+            Difference::Extra(object) => !shared || expected.has(&object.table),
+            _ => true,
+        });
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Drift { step: Step::of(&self.migrations, &migration), differences })
     }
 
     fn history<D: Driver>(&self, conn: &mut D) -> Result<Vec<Applied>, Error> {
@@ -234,7 +345,11 @@ impl<'m> Migrator<'m> {
         if history.is_none() {
             conn.create_history().map_err(|error| failed("creating the history table", error))?;
         }
-        let steps = plan(&history.unwrap_or_default())?;
+        let history = history.unwrap_or_default();
+        let steps = plan(&history)?;
+        if self.verify == Verify::Before {
+            self.check_schema(conn, history.last().map(|applied| applied.version))?;
+        }
         let count = match self.transaction {
             Transaction::All => steps.len(),
             Transaction::Each => steps.len().min(1),

@@ -205,12 +205,13 @@ fn is_applied(history: &[Applied], version: i64) -> bool {
     history.binary_search_by_key(&version, |applied| applied.version).is_ok()
 }
 
-fn known(migrations: &Migrations, version: i64) -> Result<(), Error> {
-    if migrations.get(version).is_some() {
-        return Ok(());
-    }
-    let known = migrations.iter().map(|migration| migration.version()).collect();
-    Err(Error::UnknownTarget { set: migrations.set().to_owned(), version, known })
+/// The migration of this version, which somebody asked for.
+pub(crate) fn known<'m>(migrations: &Migrations<'m>, version: i64) -> Result<Migration<'m>, Error> {
+    migrations.get(version).ok_or_else(|| Error::UnknownTarget {
+        set: migrations.set().to_owned(),
+        version,
+        known: migrations.iter().map(|migration| migration.version()).collect(),
+    })
 }
 
 #[cfg(test)]

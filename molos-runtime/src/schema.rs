@@ -154,6 +154,11 @@ impl Schema {
         self.objects.keys()
     }
 
+    /// Whether there is a table or view of this name.
+    pub(crate) fn has(&self, table: &str) -> bool {
+        self.objects.keys().any(|object| object.name == table && object.table == table)
+    }
+
     /// How this schema, which was found, differs from the one that was `expected`.
     #[must_use]
     pub fn differences(&self, expected: &Self) -> Vec<Difference> {

@@ -5,9 +5,9 @@ mod sqlite;
 
 use std::collections::BTreeMap;
 
-use crate::ForeignKeys;
 use crate::error::Source;
 use crate::history::{Applied, Record};
+use crate::{ForeignKeys, Schema, Script};
 
 /// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
 ///
@@ -56,12 +56,42 @@ pub trait Driver {
 
     /// Takes versions out of the history table.
     fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError>;
+
+    /// Whether the history table has migrations of other sets than `set`.
+    fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError>;
+
+    /// The schema that there is.
+    fn schema(&mut self) -> Result<Schema, DriverError>;
+
+    /// The schemas that scripts lead to, one after the other, on an empty database of the same kind.
+    fn rehearse(&mut self, scripts: &mut dyn Iterator<Item = Script<'_>>) -> Result<Vec<Schema>, DriverError>;
+
+    /// What other tools have noted in this database of the migrations they applied.
+    fn claims(&mut self) -> Result<Vec<Claim>, DriverError>;
 }
 
 /// How many rows violate a foreign key, by child and parent table.
 ///
 /// A key that cannot be checked at all counts once, with what the database says of it for the parent.
 pub type Violations = BTreeMap<(String, String), u64>;
+
+/// The history of another tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The tool.
+    pub tool: &'static str,
+    /// What it says was applied.
+    pub applied: Claimed,
+}
+
+/// What another tool says was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Migrations of these versions, in their order.
+    Versions(Vec<i64>),
+    /// So many, from the first on.
+    Count(usize),
+}
 
 /// What a driver could not do.
 #[derive(Debug)]

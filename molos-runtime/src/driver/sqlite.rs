@@ -8,10 +8,10 @@ use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LE
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, ErrorCode, Row, params};
 
-use super::{Driver, DriverError, Failure, Violations};
-use crate::ForeignKeys;
+use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
 use crate::history::{Applied, Record};
 use crate::script::statements;
+use crate::{ForeignKeys, Schema, Script};
 
 const CREATE_HISTORY: &str = "\
 CREATE TABLE IF NOT EXISTS _molos_migrations (
@@ -35,6 +35,8 @@ INSERT INTO _molos_migrations (set_name, version, name, checksum, applied_at, du
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 const DELETE_HISTORY: &str = "DELETE FROM _molos_migrations WHERE set_name = ?1 AND version = ?2";
+
+const OTHER_SETS: &str = "SELECT EXISTS (SELECT 1 FROM _molos_migrations WHERE set_name <> ?1)";
 
 /// The settings of a connection before a migration.
 #[derive(Debug)]
@@ -158,6 +160,66 @@ impl Driver for Connection {
         }
         Ok(())
     }
+
+    fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError> {
+        Ok(self.query_row(OTHER_SETS, [set], |row| row.get(0))?)
+    }
+
+    fn schema(&mut self) -> Result<Schema, DriverError> {
+        Ok(Schema::read(self)?)
+    }
+
+    fn rehearse(&mut self, scripts: &mut dyn Iterator<Item = Script<'_>>) -> Result<Vec<Schema>, DriverError> {
+        let mut empty = Self::open_in_memory()?;
+        empty.enter()?;
+        empty.create_history()?;
+        let mut schemas = Vec::new();
+        for script in scripts {
+            empty.begin()?;
+            Driver::run(&mut empty, script.sql, script.keys)?;
+            Driver::commit(&mut empty)?;
+            schemas.push(Schema::read(&empty)?);
+        }
+        Ok(schemas)
+    }
+
+    fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {
+        Ok(claims(self)?)
+    }
+}
+
+/// The histories that are tables: the tool, the table, and what makes its rows versions.
+const CLAIMS: &[(&str, &str, &str)] = &[
+    ("refinery", "refinery_schema_history", "SELECT version FROM refinery_schema_history ORDER BY 1"),
+    ("sqlx", "_sqlx_migrations", "SELECT version FROM _sqlx_migrations ORDER BY 1"),
+    (
+        "diesel",
+        "__diesel_schema_migrations",
+        "SELECT CAST(replace(replace(version, '-', ''), '_', '') AS INTEGER) FROM __diesel_schema_migrations ORDER BY 1",
+    ),
+];
+
+fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
+    const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+    const DRIZZLE: &str = "SELECT count(*) FROM __drizzle_migrations";
+    let exists = |table: &str| conn.query_row(EXISTS, [table], |row| row.get::<_, bool>(0));
+    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let mut claims = Vec::new();
+    for (tool, table, sql) in CLAIMS {
+        if exists(table)? {
+            let versions = conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            claims.push(Claim { tool, applied: Claimed::Versions(versions) });
+        }
+    }
+    let drizzle = if exists("__drizzle_migrations")? { count(DRIZZLE)? } else { 0 };
+    let user_version = count("PRAGMA user_version")?;
+    for (tool, count) in [("drizzle", drizzle), ("rusqlite_migration", user_version)] {
+        // Many programs use `user_version` for something else, so it is believed only when nothing else is there.
+        if let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0 && claims.is_empty()) {
+            claims.push(Claim { tool, applied: Claimed::Count(count) });
+        }
+    }
+    Ok(claims)
 }
 
 fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {

@@ -1,0 +1,130 @@
+//! Recognising a database that was made without molos.
+
+use std::fmt;
+
+use crate::driver::{Claim, Claimed};
+use crate::error::{Candidate, Step};
+use crate::{Difference, Error, Fingerprint, Migration, Migrations, Schema, plan};
+
+/// What [`Migrator::adopt`](crate::Migrator::adopt) recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Adopted {
+    /// The migration whose schema the database has.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+    /// How many migrations are now recorded as applied.
+    pub recorded: usize,
+    /// The other tool whose history agrees, if there is one.
+    pub tool: Option<&'static str>,
+}
+
+impl fmt::Display for Adopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, name, recorded, tool } = self;
+        let plural = if *recorded == 1 { " is" } else { "s are" };
+        write!(f, "adopted at migration {version} ({name}): {recorded} migration{plural} recorded as applied")?;
+        match tool {
+            Some(tool) => write!(f, ", as the history of {tool} says"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The migration that a database with the schema `found` is at, and how that is known.
+///
+/// `schemas` are those that the migrations lead to, if they are needed.
+pub(crate) fn recognise<'m>(
+    migrations: &Migrations<'m>,
+    found: &Schema,
+    claims: &[Claim],
+    target: Option<i64>,
+    schemas: impl FnOnce() -> Result<Vec<Schema>, Error>,
+) -> Result<(Migration<'m>, Candidate), Error> {
+    let claimed = match (target, claims.first()) {
+        (Some(target), _) => Some((plan::known(migrations, target)?, Candidate::Asked)),
+        (None, Some(claim)) => Some((last(migrations, claim)?, Candidate::History(claim.tool))),
+        (None, None) => None,
+    };
+    let fingerprint = found.fingerprint();
+    let is_same = |migration: &Migration<'_>| migration.fingerprint() == Some(fingerprint);
+    let same: Vec<Migration<'m>> = migrations.iter().filter(is_same).collect();
+    match (claimed, same.as_slice()) {
+        (Some((migration, candidate)), _) if is_same(&migration) => Ok((migration, candidate)),
+        (None, [only]) => Ok((*only, Candidate::Nearest)),
+        (None, [_, ..]) => {
+            let steps = same.iter().map(|migration| Step::of(migrations, migration)).collect();
+            Err(Error::AmbiguousSchema { steps })
+        }
+        (claimed, _) => Err(not_adopted(migrations, found, claimed, &schemas()?)),
+    }
+}
+
+fn not_adopted(
+    migrations: &Migrations<'_>,
+    found: &Schema,
+    claimed: Option<(Migration<'_>, Candidate)>,
+    schemas: &[Schema],
+) -> Error {
+    let difference = |(migration, schema): (Migration<'_>, &Schema)| {
+        (Step::of(migrations, &migration), migration.version(), found.differences(schema))
+    };
+    let all = migrations.iter().zip(schemas).map(difference);
+    let nearest = match claimed {
+        Some((migration, _)) => all.into_iter().find(|(_, version, _)| *version == migration.version()),
+        // Of those that are as near, the last.
+        None => all.rev().min_by_key(|(_, _, differences)| weight(differences)),
+    };
+    match nearest {
+        Some((step, _, differences)) => {
+            let candidate = claimed.map_or(Candidate::Nearest, |(_, candidate)| candidate);
+            Error::NotAdopted { step, candidate, differences }
+        }
+        None => Error::UnknownTarget { set: migrations.set().to_owned(), version: 0, known: Vec::new() },
+    }
+}
+
+/// How many facts differ.
+fn weight(differences: &[Difference]) -> usize {
+    let one = |difference: &Difference| match difference {
+        Difference::Changed { missing, extra, .. } => missing.len() + extra.len(),
+        _ => 3,
+    };
+    differences.iter().map(one).sum()
+}
+
+/// The last migration that another tool says was applied.
+fn last<'m>(migrations: &Migrations<'m>, Claim { tool, applied }: &Claim) -> Result<Migration<'m>, Error> {
+    const NAME_IT: &str = "correct it, or name the last migration that was applied with `.to(version)`";
+    let other = |problem: String| Error::OtherHistory { tool, problem, help: NAME_IT };
+    let count = match applied {
+        Claimed::Count(count) => *count,
+        Claimed::Versions(versions) => {
+            for (version, migration) in versions.iter().zip(migrations.iter()) {
+                if *version != migration.version() {
+                    let (version, expected) = (*version, migration.version());
+                    return Err(other(format!("it has version {version} where this program has {expected}")));
+                }
+            }
+            versions.len()
+        }
+    };
+    let at = count.checked_sub(1).ok_or_else(|| other("it is empty".to_owned()))?;
+    migrations
+        .iter()
+        .nth(at)
+        .ok_or_else(|| other(format!("it has {count} migrations, and this program {}", migrations.len())))
+}
+
+/// Puts the fingerprints in that migrations made at run time lack.
+pub(crate) fn with_fingerprints<'m>(
+    migrations: &Migrations<'m>,
+    schemas: impl FnOnce() -> Result<Vec<Schema>, Error>,
+) -> Result<Vec<Migration<'m>>, Error> {
+    if migrations.iter().all(|migration| migration.fingerprint().is_some()) {
+        return Ok(migrations.iter().collect());
+    }
+    let fingerprints: Vec<Fingerprint> = schemas()?.iter().map(Schema::fingerprint).collect();
+    Ok(migrations.iter().zip(fingerprints).map(|(migration, found)| migration.with_fingerprint(found)).collect())
+}
