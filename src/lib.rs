@@ -43,6 +43,12 @@
 /// A comment `-- molos: foreign-keys = on` above the first statement of a file has foreign keys enforced while it runs.
 /// Without it, or with `off`, they are only checked before the commit.
 ///
+/// # `molos.lock`
+///
+/// With the environment variable `MOLOS_LOCK` set to `update`, the macro writes this file into the directory, with a line for
+/// each migration, and adds those that are not in it; with `overwrite`, it writes the file anew. What it lists may not
+/// change any more.
+///
 /// # Compile errors
 ///
 /// Each says what was found and what would be right; those in SQL point at the place.
@@ -60,6 +66,9 @@
 ///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
 /// - **At the end of a file**, rows refer to what is not there.
 /// - **At the end of all**, a view, trigger or foreign key cannot be used.
+/// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one
+///   that is not in there comes before the last that is; a locked one leads to another schema than when it was locked.
+///   The file has a line that is no migration in order, as after a merge.
 /// - **A name** of a table or column is none in Rust, or two become one; `rename` and `ignore` name what is not there.
 ///
 /// What does not depend on a file that failed is still checked, and reported in the same build.

@@ -47,10 +47,24 @@ impl Program {
         std::fs::write(path, text).expect("a file");
     }
 
+    fn read(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.directory.path().join(path)).ok()
+    }
+
     fn cargo(&self, arguments: &[&str]) -> Output {
+        self.cargo_with_lock("", arguments)
+    }
+
+    fn cargo_with_lock(&self, lock: &str, arguments: &[&str]) -> Output {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(arguments).arg("--offline").current_dir(&self.directory).env("CARGO_TARGET_DIR", &self.target);
-        cargo.output().expect("cargo")
+        cargo.env("MOLOS_LOCK", lock).output().expect("cargo")
+    }
+
+    /// Builds, and returns what was said if that failed.
+    fn build(&self, lock: &str) -> Option<String> {
+        let output = self.cargo_with_lock(lock, &["build", "--quiet"]);
+        (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     fn run(&self) -> String {
@@ -100,4 +114,43 @@ fn a_development_build_compiles_sqlite_once_for_the_compiler_and_the_program() {
         .lines()
         .filter(|message| message.contains("\"build-script-executed\"") && message.contains("libsqlite3-sys"));
     assert_eq!(sqlite.count(), 1);
+}
+
+#[test]
+fn the_lock_is_written_only_when_that_is_asked_for_and_then_holds() {
+    let program = Program::new("molos-locked");
+    program.write("build.rs", "fn main() { println!(\"cargo::rerun-if-changed=migrations\"); }");
+    let lock = || program.read("migrations/molos.lock");
+    let names = || -> Vec<String> {
+        let text = lock().unwrap_or_default();
+        let entries = text.lines().filter(|line| !line.starts_with('#'));
+        entries.filter_map(|line| line.rsplit(' ').next().map(ToOwned::to_owned)).collect()
+    };
+    assert_eq!(program.build(""), None);
+    assert_eq!(lock(), None);
+    assert_eq!(program.build("update"), None);
+    assert_eq!(names(), ["notes"]);
+
+    program.write("migrations/002_tags.sql", TAGS);
+    assert_eq!(program.build(""), None);
+    assert_eq!(names(), ["notes"], "a new migration can still be changed");
+    assert_eq!(program.build("update"), None);
+    assert_eq!(names(), ["notes", "tags"]);
+    let locked = lock();
+
+    program.write("migrations/001_notes.sql", &NOTES.replace('\n', "\r\n"));
+    assert_eq!(program.build(""), None, "another line end is no edit");
+
+    program.write("migrations/001_notes.sql", &NOTES.replace("body", "text"));
+    for request in ["", "update"] {
+        let said = program.build(request).expect("an error");
+        assert!(said.contains("`migrations/001_notes.sql` was edited after it shipped"), "{said}");
+        assert_eq!(lock(), locked);
+    }
+    assert_eq!(program.build("overwrite"), None);
+    assert_ne!(lock(), locked);
+    assert_eq!(program.build(""), None);
+
+    let said = program.build("yes").expect("an error");
+    assert!(said.contains("MOLOS_LOCK is `yes`"), "{said}");
 }

@@ -10,6 +10,7 @@ use syn::{LitStr, Path};
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
+use crate::lock::{self, Lock};
 use crate::shadow::Fingerprints;
 use crate::source::{MigrationFile, Script, Source};
 use crate::table::{Field, FieldKind, Model};
@@ -26,7 +27,7 @@ pub(crate) fn errors(errors: &[Diagnostic], span: Span) -> TokenStream {
 }
 
 /// `MIGRATIONS`, and what keeps it in step with the directory.
-pub(crate) fn migrations(source: &Source, fingerprints: &Fingerprints, input: &Input) -> TokenStream {
+pub(crate) fn migrations(source: &Source, fingerprints: &Fingerprints, lock: &Lock, input: &Input) -> TokenStream {
     let molos = &input.molos;
     let Source { directory, migrations, files, .. } = source;
     let set = &input.set;
@@ -36,16 +37,18 @@ pub(crate) fn migrations(source: &Source, fingerprints: &Fingerprints, input: &I
         .map(|file| entry(file, fingerprints.get(&file.version).copied().unwrap_or_default(), &mut text, molos))
         .collect();
     let doc = migrations_doc(source);
-    let tracked = files.iter().map(|file| format!("/{directory}/{file}"));
+    let tracked = files.iter().map(String::as_str).chain(lock.file()).map(|file| format!("/{directory}/{file}"));
+    let request = lock::REQUEST;
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#set, #directory, #text, const { &[#(#entries),*] });
 
-        // Named so that an edit of one of these files compiles this crate again.
+        // Named so that an edit of one of these files compiles this crate again, and so does a request for a lock.
         const _: &[&[u8]] = &[
             #(::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #tracked))),*
         ];
+        const _: ::core::option::Option<&::core::primitive::str> = ::core::option_env!(#request);
 
         #check
     }

@@ -7,6 +7,7 @@ mod expand;
 mod explain;
 mod input;
 mod layout;
+mod lock;
 mod sandbox;
 mod sections;
 mod shadow;
@@ -20,6 +21,7 @@ use proc_macro2::TokenStream;
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
+use crate::lock::Lock;
 use crate::shadow::{Rehearsed, Shadow};
 
 #[expect(missing_docs, reason = "it is documented where it is re-exported, in molos")]
@@ -37,10 +39,15 @@ pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStre
 fn embed(input: &Input, manifest: &Path) -> TokenStream {
     let source = source::read(input, manifest);
     let shadow = Shadow::rehearse(&source, input).and_then(|shadow| shadow.finish(input));
-    let Rehearsed { models, fingerprints, errors } = shadow.unwrap_or_else(Rehearsed::from);
+    let Rehearsed { models, fingerprints, mut errors } = shadow.unwrap_or_else(Rehearsed::from);
+    let lock = Lock::read(&source, manifest);
+    errors.extend(lock.check(&source, &fingerprints));
+    if errors.is_empty() {
+        errors.extend(lock.write(&source, &fingerprints).err());
+    }
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = expand::errors(&errors, input.span);
-    let migrations = expand::migrations(&source, &fingerprints, input);
+    let migrations = expand::migrations(&source, &fingerprints, &lock, input);
     let tables = expand::tables(&models, &input.molos);
     quote::quote!(#errors #migrations #tables)
 }

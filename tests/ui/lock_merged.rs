@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/lock_merged");
+
+fn main() {}

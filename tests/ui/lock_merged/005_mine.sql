@@ -1,0 +1,1 @@
+CREATE TABLE mine (a TEXT);

@@ -1,0 +1,4 @@
+-- The tags.
+CREATE TABLE tags (
+    name TEXT NOT NULL
+);
