@@ -62,7 +62,7 @@
 ///   up; ask to be run outside of a transaction.
 /// - **A directive** is unknown, has a wrong value, or stands below a statement.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
-///   not end; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
+///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
 ///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
 /// - **At the end of a file**, rows refer to what is not there.
 /// - **At the end of all**, a view, trigger or foreign key cannot be used.

@@ -6,7 +6,7 @@ use molos_runtime::script::{Statement, Token, TokenKind, statements, tokens};
 use molos_runtime::{Error, ForeignKeys};
 
 use crate::diagnostic::Diagnostic;
-use crate::sandbox::{Refusal, Seen};
+use crate::sandbox::{LARGEST_DATABASE, LARGEST_VALUE, Refusal, Seen};
 use crate::source::{QUOTES, Script, words};
 
 /// A step that did not work.
@@ -154,6 +154,16 @@ fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
     }
     if message.starts_with("Cannot add a NOT NULL column with default value NULL") {
         return diagnostic.help("rows that are there already need a value: add a `DEFAULT`");
+    }
+    let too_large = match message {
+        "database or disk is full" => Some(("the database", LARGEST_DATABASE)),
+        "string or blob too big" => Some(("a value", i64::from(LARGEST_VALUE))),
+        _ => None,
+    };
+    if let Some((what, bytes)) = too_large {
+        return diagnostic
+            .note(format!("while migrations are rehearsed, {what} may have {} MiB at most", bytes >> 20))
+            .help("fill in large data in the program, after the migrations");
     }
     if let Some(module) = message.strip_prefix("no such module: ") {
         return diagnostic.note(format!("the SQLite that molos was built with has no `{module}`"));

@@ -60,32 +60,4 @@ fn manifest_directory() -> Result<PathBuf, Diagnostic> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    /// The tokens for the Molos schema in a directory of its own, with line ends as a checkout may give them.
-    fn tokens(line_end: &str) -> String {
-        let manifest = tempfile::tempdir().expect("a directory");
-        fs::create_dir(manifest.path().join("migrations")).expect("a directory");
-        let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
-        for entry in fs::read_dir(schema).expect("the Molos schema") {
-            let from = entry.expect("a file").path();
-            let text = fs::read_to_string(&from).expect("SQL").replace('\n', line_end);
-            let to = manifest.path().join("migrations").join(from.file_name().expect("a name"));
-            fs::write(to, text).expect("a copy");
-        }
-        let input = syn::parse_str("").expect("no options");
-        let tokens = embed(&input, manifest.path()).to_string();
-        assert!(tokens.contains("NewMcpApiKeys") && !tokens.contains("compile_error"), "{tokens}");
-        tokens
-    }
-
-    #[test]
-    fn the_same_sql_becomes_the_same_rust_wherever_and_with_whatever_line_ends_it_is_checked_out() {
-        let tokens_of_one_checkout = tokens("\n");
-        assert_eq!(tokens_of_one_checkout, tokens("\n"));
-        assert_eq!(tokens_of_one_checkout, tokens("\r\n"));
-    }
-}
+mod tests;

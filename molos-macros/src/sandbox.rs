@@ -21,7 +21,9 @@ const INSTRUCTIONS: i64 = 50_000_000;
 /// How many instructions pass between two looks at how many are left.
 const INTERVAL: i32 = 10_000;
 /// The most bytes that a value or row may have.
-const LARGEST_VALUE: i32 = 64 << 20;
+pub(crate) const LARGEST_VALUE: i32 = 16 << 20;
+/// The most bytes that the tables of the database may have, and those of its temporary one.
+pub(crate) const LARGEST_DATABASE: i64 = 256 << 20;
 
 /// A connection to an in-memory database, in which a script can reach nothing outside of it.
 pub(crate) struct Sandbox {
@@ -87,6 +89,10 @@ impl Sandbox {
         let mut conn = Connection::open_in_memory()?;
         // Neither a sort nor a temporary table may go to a file.
         conn.execute_batch("PRAGMA temp_store = MEMORY")?;
+        let page_size: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        for schema in ["main", "temp"] {
+            conn.execute_batch(&format!("PRAGMA {schema}.max_page_count = {}", LARGEST_DATABASE / page_size))?;
+        }
         done(conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LARGEST_VALUE))?;
         done(conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0))?;
         for function in functions {

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/too_much_data");
+
+fn main() {}

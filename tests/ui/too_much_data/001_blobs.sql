@@ -1,0 +1,3 @@
+CREATE TABLE blobs (body BLOB NOT NULL);
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 30)
+INSERT INTO blobs SELECT zeroblob(10000000) FROM numbers;

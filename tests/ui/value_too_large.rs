@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/value_too_large");
+
+fn main() {}

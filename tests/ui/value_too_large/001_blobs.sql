@@ -1,0 +1,2 @@
+CREATE TABLE blobs (body BLOB NOT NULL);
+INSERT INTO blobs VALUES (zeroblob(100000000));
