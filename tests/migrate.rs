@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use molos::rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
+use molos::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos::rusqlite::{self, Connection};
 use molos::{Error, Event, Migration, Migrations, Migrator, Rollback, State, Transaction};
 
@@ -385,6 +387,28 @@ fn events_tell_what_happens() -> Result {
     });
     migrator.migrate(&mut memory())?;
     assert_eq!(*seen.borrow(), ["started notes", "finished notes", "started tags", "finished tags", "Committed"]);
+    Ok(())
+}
+
+#[test]
+fn another_process_may_finish_while_this_one_looks_for_the_history() -> Result {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("app.db");
+    let mut conn = Connection::open(&path)?;
+    let other = path.clone();
+    let is_done = AtomicBool::new(false);
+    // The look at the schema table is the second; the one at the history has found nothing.
+    let migrate_in_between = move |context: AuthContext<'_>| {
+        if matches!(context.action, AuthAction::Read { table_name: "sqlite_master" | "sqlite_schema", .. })
+            && !is_done.swap(true, Ordering::Relaxed)
+        {
+            let mut conn = Connection::open(&other).expect("the database");
+            app(&[NOTES, TAGS]).migrate(&mut conn).expect("the other process");
+        }
+        Authorization::Allow
+    };
+    let _ = conn.authorizer(Some(migrate_in_between));
+    assert_eq!(app(&[NOTES, TAGS]).migrate(&mut conn)?.to_string(), "up to date");
     Ok(())
 }
 

@@ -24,7 +24,7 @@ fn starter() {
 fn start(path: &Path) -> Child {
     let program = env::current_exe().expect("this test");
     let mut command = Command::new(program);
-    command.args(["--exact", "starter"]).env(DATABASE, path).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.args(["--exact", "starter"]).env(DATABASE, path).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("a process")
 }
 
@@ -32,7 +32,7 @@ fn start_all_at_once(path: &Path) {
     let children: Vec<_> = (0..PROCESSES).map(|_| start(path)).collect();
     for child in children {
         let output = child.wait_with_output().expect("its output");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
     let conn = Connection::open(path).expect("the database");
     let applied: i64 =

@@ -115,12 +115,18 @@ impl Driver for Connection {
     }
 
     fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
-        let mut statement = match self.prepare(SELECT_HISTORY) {
-            Ok(statement) => statement,
-            Err(error) if is_sql_error(&error) => {
-                let exists: bool = self.query_row(HISTORY_EXISTS, [], |row| row.get(0))?;
-                return if exists { Err(damaged(message(&error))) } else { Ok(None) };
+        let mut prepared = self.prepare(SELECT_HISTORY);
+        if matches!(&prepared, Err(error) if is_sql_error(error)) {
+            let exists: bool = self.query_row(HISTORY_EXISTS, [], |row| row.get(0))?;
+            if !exists {
+                return Ok(None);
             }
+            // Outside of a transaction, another process may have created it between the two looks.
+            prepared = self.prepare(SELECT_HISTORY);
+        }
+        let mut statement = match prepared {
+            Ok(statement) => statement,
+            Err(error) if is_sql_error(&error) => return Err(damaged(message(&error))),
             Err(error) => return Err(error.into()),
         };
         let mut rows = statement.query([set])?;
