@@ -77,6 +77,21 @@ fn drift_stops_a_migration_before_it_starts_where_that_is_asked_for() -> Done {
 }
 
 #[test]
+fn a_migration_that_is_still_to_come_in_between_is_no_drift() -> Done {
+    let list = [
+        Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)"),
+        Migration::new(2, "title", "ALTER TABLE notes ADD COLUMN title TEXT"),
+        Migration::new(3, "tags", "CREATE TABLE tags (name TEXT NOT NULL)"),
+    ];
+    let mut conn = Connection::open_in_memory()?;
+    Migrations::new("app", "migrations", &[list[0], list[2]]).migrate(&mut conn)?;
+    let migrations = Migrations::new("app", "migrations", &list);
+    Migrator::new(&migrations).allow_out_of_order(true).verify_before(true).migrate(&mut conn)?;
+    Migrator::new(&migrations).verify(&mut conn)?;
+    Ok(())
+}
+
+#[test]
 fn the_tables_of_another_set_are_no_drift_and_a_change_of_ones_own_still_is() -> Done {
     let mut conn = Connection::open_in_memory()?;
     books::MIGRATIONS.migrate(&mut conn)?;

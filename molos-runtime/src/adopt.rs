@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use crate::driver::{Claim, Claimed};
+use crate::driver::{Claim, Claimed, Driver};
+use crate::engine::{self, failed};
 use crate::error::{Candidate, Step};
-use crate::{Difference, Error, Fingerprint, Migration, Migrations, Schema, plan};
+use crate::migrator::{Session, rehearse};
+use crate::{Difference, Error, Fingerprint, Migration, Migrations, Migrator, Schema, plan};
 
 /// What [`Migrator::adopt`](crate::Migrator::adopt) recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,69 @@ impl fmt::Display for Adopted {
             Some(tool) => write!(f, ", as the history of {tool} says"),
             None => Ok(()),
         }
+    }
+}
+
+impl Migrator<'_> {
+    /// Recognises a database that was made by hand or by another tool, and records what it is already: the migration
+    /// that leads to its schema, and those before it, are applied from then on. Nothing is run, and the history of the
+    /// other tool stays as it is.
+    ///
+    /// If there is a history of refinery, sqlx, diesel, drizzle or `rusqlite_migration` (`PRAGMA user_version`), it has to
+    /// agree with the schema; with [`to`](Self::to), it is not looked at.
+    ///
+    /// ```
+    /// # use molos_runtime as molos;
+    /// # use molos::{Migration, Migrations, Migrator, rusqlite::Connection};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let list = [
+    /// #     Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)"),
+    /// #     Migration::new(2, "tags", "CREATE TABLE tags (tag TEXT NOT NULL)"),
+    /// # ];
+    /// # let migrations = Migrations::new("app", "migrations", &list);
+    /// # let mut conn = Connection::open_in_memory()?;
+    /// conn.execute_batch("create table Notes (body text not null)")?; // by hand, long ago
+    ///
+    /// let adopted = Migrator::new(&migrations).adopt(&mut conn)?;
+    /// assert_eq!(adopted.version, 1);
+    /// assert_eq!(migrations.migrate(&mut conn)?.steps().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyAdopted`], [`Error::NotAdopted`] with what differs, [`Error::AmbiguousSchema`],
+    /// [`Error::OtherHistory`], or when the database cannot be read or written. Nothing is recorded then.
+    pub fn adopt<D: Driver>(&self, conn: &mut D) -> Result<Adopted, Error> {
+        if conn.in_transaction() {
+            return Err(Error::InTransaction);
+        }
+        let session = Session::open(conn)?;
+        self.when_free("starting a transaction", || session.conn.begin())?;
+        let conn = &mut *session.conn;
+        let history = conn.history(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
+        if let Some(last) = history.as_ref().and_then(|history| history.last()) {
+            return Err(Error::AlreadyAdopted { current: last.version });
+        }
+        let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
+        let claims = conn.claims().map_err(|error| failed("reading the history of another tool", error))?;
+        let all: Vec<_> = self.migrations.iter().collect();
+        let rehearsed = with_fingerprints(&self.migrations, || rehearse(conn, &all))?;
+        let known = Migrations::new(self.migrations.set(), self.migrations.directory(), &rehearsed);
+        let (last, candidate) = recognise(&known, &found, &claims, self.target, || rehearse(conn, &all))?;
+        let version = last.version();
+        let steps: Vec<_> = self.migrations.iter().take_while(|migration| migration.version() <= version).collect();
+        if history.is_none() {
+            conn.create_history().map_err(|error| failed("creating the history table", error))?;
+        }
+        engine::record(conn, &self.migrations, &steps).map_err(|error| failed("writing the history", error))?;
+        self.when_free("committing", || conn.commit())?;
+        let tool = match candidate {
+            Candidate::History(tool) => Some(tool),
+            _ => None,
+        };
+        Ok(Adopted { version, name: last.name().to_owned(), recorded: steps.len(), tool })
     }
 }
 

@@ -4,10 +4,9 @@ use std::fmt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::adopt::{self, Adopted};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
-use crate::error::{Candidate, Step};
+use crate::error::Step;
 use crate::event::Event;
 use crate::history::Applied;
 use crate::plan::{self, Order, Plan, Rollback};
@@ -57,8 +56,8 @@ enum Verify {
 /// ```
 #[must_use]
 pub struct Migrator<'m> {
-    migrations: Migrations<'m>,
-    target: Option<i64>,
+    pub(crate) migrations: Migrations<'m>,
+    pub(crate) target: Option<i64>,
     transaction: Transaction,
     busy_timeout: Duration,
     order: Order,
@@ -194,94 +193,29 @@ impl<'m> Migrator<'m> {
     ///
     /// [`Error::Pending`], [`Error::Drift`], [`Error::BrokenKeys`], or those that `migrate` gives before it runs anything.
     pub fn verify<D: Driver>(&self, conn: &mut D) -> Result<(), Error> {
-        let pending = plan::up(&self.migrations, &self.history(conn)?, self.target, self.order)?;
+        let history = self.history(conn)?;
+        let pending = plan::up(&self.migrations, &history, self.target, self.order)?;
         if !pending.is_empty() {
             let pending = pending.iter().map(|migration| Step::of(&self.migrations, migration)).collect();
             return Err(Error::Pending { pending });
         }
-        let current = self.history(conn)?.last().map(|applied| applied.version);
-        self.check_schema(conn, current)?;
+        self.check_schema(conn, &history)?;
         engine::check_keys(conn)
     }
 
-    /// Recognises a database that was made by hand or by another tool, and records what it is already: the migration
-    /// that leads to its schema, and those before it, are applied from then on. Nothing is run, and the history of the
-    /// other tool stays as it is.
-    ///
-    /// If there is a history of refinery, sqlx, diesel, drizzle or `rusqlite_migration` (`PRAGMA user_version`), it has to
-    /// agree with the schema; with [`to`](Self::to), it is not looked at.
-    ///
-    /// ```
-    /// # use molos_runtime as molos;
-    /// # use molos::{Migration, Migrations, Migrator, rusqlite::Connection};
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let list = [
-    /// #     Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)"),
-    /// #     Migration::new(2, "tags", "CREATE TABLE tags (tag TEXT NOT NULL)"),
-    /// # ];
-    /// # let migrations = Migrations::new("app", "migrations", &list);
-    /// # let mut conn = Connection::open_in_memory()?;
-    /// conn.execute_batch("create table Notes (body text not null)")?; // by hand, long ago
-    ///
-    /// let adopted = Migrator::new(&migrations).adopt(&mut conn)?;
-    /// assert_eq!(adopted.version, 1);
-    /// assert_eq!(migrations.migrate(&mut conn)?.steps().len(), 1);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Error::AlreadyAdopted`], [`Error::NotAdopted`] with what differs, [`Error::AmbiguousSchema`],
-    /// [`Error::OtherHistory`], or when the database cannot be read or written. Nothing is recorded then.
-    pub fn adopt<D: Driver>(&self, conn: &mut D) -> Result<Adopted, Error> {
-        if conn.in_transaction() {
-            return Err(Error::InTransaction);
-        }
-        let session = Session::open(conn)?;
-        self.when_free("starting a transaction", || session.conn.begin())?;
-        let conn = &mut *session.conn;
-        let history = conn.history(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
-        if let Some(last) = history.as_ref().and_then(|history| history.last()) {
-            return Err(Error::AlreadyAdopted { current: last.version });
-        }
+    /// Checks that the schema is the one that the migrations in `history` lead to.
+    fn check_schema<D: Driver>(&self, conn: &mut D, history: &[Applied]) -> Result<(), Error> {
+        let is_applied = |migration: &Migration<'_>| plan::is_applied(history, migration.version());
+        let applied: Vec<_> = self.migrations.iter().filter(is_applied).collect();
+        let Some(last) = applied.last() else { return Ok(()) };
         let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
-        let claims = conn.claims().map_err(|error| failed("reading the history of another tool", error))?;
-        let rehearsed = adopt::with_fingerprints(&self.migrations, || self.rehearse(conn))?;
-        let known = Migrations::new(self.migrations.set(), self.migrations.directory(), &rehearsed);
-        let (last, candidate) = adopt::recognise(&known, &found, &claims, self.target, || self.rehearse(conn))?;
-        let version = last.version();
-        let steps: Vec<_> = self.migrations.iter().take_while(|migration| migration.version() <= version).collect();
-        if history.is_none() {
-            conn.create_history().map_err(|error| failed("creating the history table", error))?;
-        }
-        engine::record(conn, &self.migrations, &steps).map_err(|error| failed("writing the history", error))?;
-        self.when_free("committing", || conn.commit())?;
-        let tool = match candidate {
-            Candidate::History(tool) => Some(tool),
-            _ => None,
-        };
-        Ok(Adopted { version, name: last.name().to_owned(), recorded: steps.len(), tool })
-    }
-
-    /// The schemas that the migrations lead to, found out by running them on a database of their own.
-    fn rehearse<D: Driver>(&self, conn: &mut D) -> Result<Vec<Schema>, Error> {
-        let mut scripts = self.migrations.iter().filter_map(|migration| migration.script(Direction::Up));
-        conn.rehearse(&mut scripts)
-            .map_err(|error| failed("running the migrations in memory, to compare schemas", error))
-    }
-
-    /// Checks that the schema is the one that version `current` leads to.
-    fn check_schema<D: Driver>(&self, conn: &mut D, current: Option<i64>) -> Result<(), Error> {
-        let Some(migration) = current.and_then(|version| self.migrations.get(version)) else { return Ok(()) };
-        let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
-        if migration.fingerprint() == Some(found.fingerprint()) {
+        // A fingerprint is that of a schema to which every migration before it led as well.
+        let in_order = self.migrations.iter().take(applied.len()).all(|migration| is_applied(&migration));
+        if in_order && last.fingerprint() == Some(found.fingerprint()) {
             return Ok(());
         }
-        let schemas = self.rehearse(conn)?;
-        let at = self.migrations.iter().position(|other| other.version() == migration.version());
-        let Some(expected) = at.and_then(|at| schemas.get(at)) else { return Ok(()) };
-        let mut differences = found.differences(expected);
+        let expected = rehearse(conn, &applied)?.pop().unwrap_or_default();
+        let mut differences = found.differences(&expected);
         let shared =
             conn.has_other_sets(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
         differences.retain(|difference| match difference {
@@ -291,7 +225,7 @@ impl<'m> Migrator<'m> {
         if differences.is_empty() {
             return Ok(());
         }
-        Err(Error::Drift { step: Step::of(&self.migrations, &migration), differences })
+        Err(Error::Drift { step: Step::of(&self.migrations, last), differences })
     }
 
     fn history<D: Driver>(&self, conn: &mut D) -> Result<Vec<Applied>, Error> {
@@ -348,7 +282,7 @@ impl<'m> Migrator<'m> {
         let history = history.unwrap_or_default();
         let steps = plan(&history)?;
         if self.verify == Verify::Before {
-            self.check_schema(conn, history.last().map(|applied| applied.version))?;
+            self.check_schema(conn, &history)?;
         }
         let count = match self.transaction {
             Transaction::All => steps.len(),
@@ -360,7 +294,7 @@ impl<'m> Migrator<'m> {
     }
 
     /// Tries until no other connection holds what is wanted, or the timeout is over.
-    fn when_free<T>(
+    pub(crate) fn when_free<T>(
         &self,
         doing: &'static str,
         mut attempt: impl FnMut() -> Result<T, DriverError>,
@@ -386,15 +320,21 @@ impl<'m> Migrator<'m> {
     }
 }
 
+/// The schemas that migrations lead to, found out by running them on a database of their own.
+pub(crate) fn rehearse<D: Driver>(conn: &mut D, migrations: &[Migration<'_>]) -> Result<Vec<Schema>, Error> {
+    let mut scripts = migrations.iter().filter_map(|migration| migration.script(Direction::Up));
+    conn.rehearse(&mut scripts).map_err(|error| failed("running the migrations in memory, to compare schemas", error))
+}
+
 /// A connection with the settings of a migration. However it is left, an open transaction is undone and the
 /// settings are put back.
-struct Session<'c, D: Driver> {
-    conn: &'c mut D,
+pub(crate) struct Session<'c, D: Driver> {
+    pub(crate) conn: &'c mut D,
     settings: D::Settings,
 }
 
 impl<'c, D: Driver> Session<'c, D> {
-    fn open(conn: &'c mut D) -> Result<Self, Error> {
+    pub(crate) fn open(conn: &'c mut D) -> Result<Self, Error> {
         let settings = conn.enter().map_err(|error| failed("preparing the connection", error))?;
         Ok(Self { conn, settings })
     }

@@ -201,7 +201,7 @@ fn agree(migrations: &Migrations, history: &[Applied]) -> Result<(), Error> {
 }
 
 /// Whether `history`, which is in the order of its versions, has this one.
-fn is_applied(history: &[Applied], version: i64) -> bool {
+pub(crate) fn is_applied(history: &[Applied], version: i64) -> bool {
     history.binary_search_by_key(&version, |applied| applied.version).is_ok()
 }
 
