@@ -40,8 +40,12 @@
 ///
 /// # Directives
 ///
-/// A comment `-- molos: foreign-keys = on` above the first statement of a file has foreign keys enforced while it runs.
-/// Without it, or with `off`, they are only checked before the commit.
+/// They are comments above the first statement of a file.
+///
+/// | directive | meaning |
+/// | --- | --- |
+/// | `-- molos: foreign-keys = on` | foreign keys are enforced while the file runs; without it, or with `off`, they are only checked before the commit |
+/// | `-- molos: irreversible = <the reason>` | there is no way back; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
 ///
 /// # `molos.lock`
 ///
@@ -60,7 +64,8 @@
 ///   without its up; are two ways back of one migration.
 /// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
 ///   up; ask to be run outside of a transaction.
-/// - **A directive** is unknown, has a wrong value, or stands below a statement.
+/// - **A directive** is unknown, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
+///   one.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
 ///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.

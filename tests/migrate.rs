@@ -15,6 +15,10 @@ type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 const NOTES: Migration<'static> = step(1, "notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);");
 const TAGS: Migration<'static> = step(2, "tags", "CREATE TABLE tags (name TEXT NOT NULL UNIQUE);");
 
+mod irreversible {
+    molos::embed_migrations!("tests/fixtures/irreversible");
+}
+
 mod notes_with_on {
     molos::embed_migrations!("tests/fixtures/foreign_keys_on");
 }
@@ -542,5 +546,28 @@ fn a_database_that_cannot_be_written_says_so() -> Result {
     let mut conn = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let error = app(&[NOTES]).migrate(&mut conn).expect_err("read-only").to_string();
     assert_eq!(error, "creating the history table failed: attempt to write a readonly database");
+    Ok(())
+}
+
+#[test]
+fn what_is_irreversible_says_why_and_nothing_is_taken_back() -> Result {
+    let mut conn = memory();
+    let roll_back = |conn: &mut Connection, version| {
+        Migrator::new(&irreversible::MIGRATIONS).to(version).migrate(conn).expect("it goes up");
+        let error = Migrator::new(&irreversible::MIGRATIONS).rollback(conn, Rollback::Steps(1));
+        error.expect_err("irreversible").to_string()
+    };
+    assert_eq!(
+        roll_back(&mut conn, 2),
+        "migration 2 (hashed) cannot be rolled back: it is irreversible, its file says: \
+         what is hashed cannot be read any more\n\
+         help: only a backup from before it has what it took away"
+    );
+    assert_eq!(
+        roll_back(&mut conn, 3),
+        "migration 3 (salted) cannot be rolled back: its file says that it is irreversible\n\
+         help: only a backup from before it has what it took away"
+    );
+    assert_eq!(Migrator::new(&irreversible::MIGRATIONS).status(&mut conn)?.current(), Some(3));
     Ok(())
 }

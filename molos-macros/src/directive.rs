@@ -8,10 +8,12 @@ use molos_runtime::script::{TokenKind, tokens};
 use crate::diagnostic::Diagnostic;
 
 /// What the directives of a script say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Directives {
     /// Whether foreign keys are enforced while the script runs; `None` if it does not say.
     pub(crate) foreign_keys: Option<ForeignKeys>,
+    /// Why there is no way back, if the script says that there is none; empty if it gives no reason.
+    pub(crate) irreversible: Option<String>,
 }
 
 /// A directive that is wrong: where it stands in the script, and what to say of it.
@@ -53,9 +55,12 @@ impl Directives {
                 return Err(Diagnostic::new(format!("`foreign-keys` is `on` or `off`, not `{value}`"))
                     .help("`on` enforces foreign keys while this file runs; without it they are checked at the end"));
             }
+            ("irreversible", reason) => self.irreversible = Some(reason.to_owned()),
             _ => {
-                return Err(Diagnostic::new(format!("unknown directive `{name}`"))
-                    .help("the only directive is `-- molos: foreign-keys = on` (or `off`, which is the default)"));
+                return Err(Diagnostic::new(format!("unknown directive `{name}`")).help(
+                    "there are `-- molos: foreign-keys = on` (or `off`, which is the default) and \
+                     `-- molos: irreversible = <the reason>`",
+                ));
             }
         }
         Ok(())
@@ -76,6 +81,9 @@ mod tests {
         let (directives, wrong) = parse("-- a comment\n--molos:foreign-keys=on\nSELECT '-- molos: nonsense';");
         assert_eq!(directives.foreign_keys, Some(ForeignKeys::On));
         assert_eq!(wrong, []);
+        let (directives, _) = parse("-- molos: irreversible = x = y\n-- molos: foreign-keys = off\n");
+        assert_eq!(directives.irreversible.as_deref(), Some("x = y"));
+        assert_eq!(parse("-- molos: irreversible").0.irreversible.as_deref(), Some(""));
     }
 
     #[test]

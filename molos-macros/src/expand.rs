@@ -70,10 +70,16 @@ fn entry(file: &MigrationFile, fingerprint: Fingerprint, text: &mut String, molo
     *text += &file.up.path;
     *text += file.up.sql();
     *text += down.map_or("", Script::sql);
+    let reason = file.up.directives.irreversible.as_deref();
+    *text += reason.unwrap_or_default();
+    let irreversible = match reason.map(|reason| number(reason.len())) {
+        None => quote!(::core::option::Option::None),
+        Some(len) => quote!(::core::option::Option::Some(#len)),
+    };
     quote! {
         #molos::Entry {
             version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
-            up: #up_len, down: #down_len, up_line: #up_line, down_line: #down_line,
+            up: #up_len, down: #down_len, irreversible: #irreversible, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
         }
     }
@@ -90,7 +96,11 @@ fn migrations_doc(source: &Source) -> String {
     let mut doc =
         format!("The migrations of `{}`.\n\n| version | name | way back |\n| --- | --- | --- |\n", source.directory);
     for file in &source.migrations {
-        let down = if file.down.is_some() { "yes" } else { "no" };
+        let down = match (&file.down, &file.up.directives.irreversible) {
+            (Some(_), _) => "yes",
+            (None, Some(_)) => "irreversible",
+            (None, None) => "no",
+        };
         let _ = writeln!(doc, "| {} | {} | {down} |", file.version, file.name().replace('|', "\\|"));
     }
     doc

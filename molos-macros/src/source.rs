@@ -199,6 +199,7 @@ impl Reader {
                         Named::Down => {
                             let range = 0..file.len();
                             let script = self.script(path, file, range);
+                            self.check_down(&script);
                             downs.insert(path.clone(), script);
                         }
                         Named::Up { layout, version, name } => {
@@ -209,7 +210,18 @@ impl Reader {
             }
         }
         for up in &mut ups {
-            let Some(down) = downs.remove(&down_path(&up.up.path)) else { continue };
+            let down = downs.remove(&down_path(&up.up.path));
+            if let Some(down) = down.as_ref().or(up.down.as_ref()).filter(|down| !is_blank(down.sql()))
+                && up.up.directives.irreversible.is_some()
+            {
+                let title = format!("`{}` says that it is irreversible, and has a way back", self.shown(&up.up.path));
+                self.errors.push(
+                    Diagnostic::new(title)
+                        .note(format!("the way back is in `{}`", self.shown(&down.path)))
+                        .help("remove one of the two"),
+                );
+            }
+            let Some(down) = down else { continue };
             if up.sectioned {
                 self.errors.push(
                     Diagnostic::new(format!("`{}` has a down file beside its sections", self.shown(&up.up.path)))
@@ -250,6 +262,9 @@ impl Reader {
         let up = self.script(path, Rc::clone(&file), up);
         let down = down.filter(|range| !is_blank(&file[range.clone()]));
         let down = down.map(|range| self.script(path, file, range));
+        if let Some(down) = &down {
+            self.check_down(down);
+        }
         let checksum = Checksum::of(up.sql());
         Some(MigrationFile { version, name, up, down, checksum, layout, sectioned })
     }
@@ -261,6 +276,15 @@ impl Reader {
             self.errors.push(error.at(&self.shown(path), &file, place, ""));
         }
         Script { path: path.to_owned(), file, range, directives }
+    }
+
+    fn check_down(&mut self, down: &Script) {
+        if down.directives.irreversible.is_some() {
+            self.errors.push(
+                Diagnostic::new(format!("`{}` is a way back, and cannot be irreversible", self.shown(&down.path)))
+                    .help("write the directive above the first statement of the way up, and remove the way back"),
+            );
+        }
     }
 
     /// The normalised text of a file.

@@ -254,13 +254,15 @@ pub enum Error {
     },
 
     /// A migration that would have to be taken back has no down SQL.
-    #[error("{step} cannot be rolled back: it has no down migration\nhelp: write one, for example in {file}")]
+    #[error("{step} cannot be rolled back: {}", no_way_back(.reason.as_deref(), .file))]
     #[non_exhaustive]
     Irreversible {
         /// The migration.
         step: Step,
         /// The file that would hold its down SQL.
         file: String,
+        /// Why there is none, if its file says that there can be none; empty if it gives no reason.
+        reason: Option<String>,
     },
 
     /// Migrations of the set are pending, where none should be.
@@ -382,6 +384,15 @@ pub enum Error {
         /// The database's error.
         source: Source,
     },
+}
+
+fn no_way_back(reason: Option<&str>, file: &str) -> String {
+    const HELP: &str = "help: only a backup from before it has what it took away";
+    match reason {
+        None => format!("it has no down migration\nhelp: write one, for example in {file}"),
+        Some("") => format!("its file says that it is irreversible\n{HELP}"),
+        Some(reason) => format!("it is irreversible, its file says: {reason}\n{HELP}"),
+    }
 }
 
 fn failed_help(direction: Direction) -> &'static str {

@@ -18,6 +18,7 @@ pub struct Migration<'m> {
     fingerprint: Option<Fingerprint>,
     up: Script<'m>,
     down: Option<Script<'m>>,
+    irreversible: Option<&'m str>,
 }
 
 /// Whether foreign keys are enforced while a script runs.
@@ -91,7 +92,7 @@ impl<'m> Migration<'m> {
         up: Script<'m>,
         down: Option<Script<'m>>,
     ) -> Self {
-        Self { version, path, name, checksum, fingerprint: None, up, down }
+        Self { version, path, name, checksum, fingerprint: None, up, down, irreversible: None }
     }
 
     /// The version: migrations are applied in the order of these numbers.
@@ -128,6 +129,12 @@ impl<'m> Migration<'m> {
     #[must_use]
     pub const fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
+    }
+
+    /// Why there is no way back, if the file says that there is none; empty if it gives no reason.
+    #[must_use]
+    pub const fn irreversible(&self) -> Option<&'m str> {
+        self.irreversible
     }
 
     pub(crate) const fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
@@ -218,6 +225,8 @@ pub struct Entry {
     pub up: u32,
     /// 0 if there is no way back.
     pub down: u32,
+    /// The length of the reason why there is none, if the file says so; it follows the SQL.
+    pub irreversible: Option<u32>,
     pub up_line: u32,
     pub down_line: u32,
     pub up_keys: ForeignKeys,
@@ -235,6 +244,7 @@ impl Entry {
         let path = next(self.path.into());
         let up = next(index(self.up));
         let down = next(index(self.down));
+        let irreversible = self.irreversible.map(|len| next(index(len)));
         let (start, len) = (usize::from(self.name.0), usize::from(self.name.1));
         Migration {
             version: self.version,
@@ -244,6 +254,7 @@ impl Entry {
             fingerprint: Some(Fingerprint::from_bytes(self.fingerprint)),
             up: Script { sql: up, line: self.up_line, keys: self.up_keys },
             down: (self.down > 0).then_some(Script { sql: down, line: self.down_line, keys: self.down_keys }),
+            irreversible,
         }
     }
 }

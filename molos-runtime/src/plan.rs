@@ -138,6 +138,7 @@ pub(crate) fn down<'m>(
         Some(migration) => Err(Error::Irreversible {
             step: Step::of(migrations, migration),
             file: format!("{}/{}", migrations.directory(), migration.path(Direction::Down)),
+            reason: migration.irreversible().map(ToOwned::to_owned),
         }),
         None => Ok(steps),
     }

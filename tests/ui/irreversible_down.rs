@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/irreversible_down");
+
+fn main() {}

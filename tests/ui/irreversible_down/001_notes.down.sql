@@ -1,0 +1,2 @@
+-- molos: irreversible = the notes would be gone
+DROP TABLE notes;

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/irreversible_with_down");
+
+fn main() {}

@@ -1,0 +1,2 @@
+-- molos: irreversible
+CREATE TABLE notes (body TEXT NOT NULL);
