@@ -126,13 +126,17 @@ fn token_end(script: &str, offset: usize) -> usize {
     tokens(script).find(|token| token.range.end > offset).map_or(script.len(), |token| token.range.end)
 }
 
-/// Where the statement at `offset` names what is missing, which SQLite's message ends with.
+/// Where the statement at `offset` names what SQLite's message ends with: what is missing, or there twice.
 fn named_in(script: &str, offset: usize, message: &str) -> Option<usize> {
-    let (_, name) = message.strip_prefix("no such ")?.split_once(": ")?;
-    let name = name.rsplit('.').next()?;
+    const TWICE: &str = "duplicate column name: ";
+    let (name, nth) = match (message.strip_prefix("no such "), message.strip_prefix(TWICE)) {
+        (Some(rest), _) => (rest.split_once(": ")?.1.rsplit('.').next()?, 0),
+        (None, Some(name)) => (name, 1),
+        (None, None) => return None,
+    };
     let statement = statement_at(script, offset)?.sql;
     let is_name = |token: &Token| statement[token.range.clone()].trim_matches(QUOTES).eq_ignore_ascii_case(name);
-    tokens(statement).find(is_name).map(|token| offset + token.range.start)
+    tokens(statement).filter(is_name).nth(nth).map(|token| offset + token.range.start)
 }
 
 fn underline_statement(diagnostic: Diagnostic, script: &Script, shown: &str, offset: usize) -> Diagnostic {

@@ -230,7 +230,17 @@ fn is_harmless(pragma: &str, value: Option<&str>) -> bool {
         | "table_info" | "table_list" | "table_xinfo" | "user_version" => true,
         _ => {
             value.is_none()
-                && matches!(pragma, "data_version" | "schema_version" | "encoding" | "collation_list" | "function_list")
+                && matches!(
+                    pragma,
+                    "data_version"
+                        | "freelist_count"
+                        | "page_count"
+                        | "page_size"
+                        | "schema_version"
+                        | "encoding"
+                        | "collation_list"
+                        | "function_list"
+                )
         }
     }
 }
