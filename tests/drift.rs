@@ -1,29 +1,12 @@
 //! A schema that is not what it should be, and databases that were made without molos.
 
+#[path = "fixtures/mod.rs"]
+mod fixtures;
+
 use molos::rusqlite::{Connection, Result};
 use molos::{Candidate, Error, Migration, Migrations, Migrator, Rollback, Schema};
 
-mod app {
-    molos::embed_migrations!("migrations");
-}
-mod books {
-    molos::embed_migrations!("tests/fixtures/numbered", ignore = ["schema.sql"], set = "books");
-}
-mod up_down {
-    molos::embed_migrations!("tests/fixtures/up_down");
-}
-mod refinery {
-    molos::embed_migrations!("tests/fixtures/refinery");
-}
-mod diesel {
-    molos::embed_migrations!("tests/fixtures/diesel");
-}
-mod rusqlite_migration {
-    molos::embed_migrations!("tests/fixtures/rusqlite_migration");
-}
-mod drizzle {
-    molos::embed_migrations!("tests/fixtures/drizzle");
-}
+use fixtures::{diesel, drizzle, molos_schema as app, numbered as books, refinery, rusqlite_migration, up_down};
 
 type Done = std::result::Result<(), Box<dyn std::error::Error>>;
 

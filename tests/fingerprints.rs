@@ -1,29 +1,12 @@
 //! The fingerprint that each migration has from the compiler is the one of the database that it makes.
 
+#[path = "fixtures/mod.rs"]
+mod fixtures;
+
 use molos::rusqlite::Connection;
 use molos::{Migrations, Migrator, Schema};
 
-mod molos_schema {
-    molos::embed_migrations!("migrations");
-}
-mod kinds {
-    molos::embed_migrations!("tests/fixtures/kinds");
-}
-mod numbered {
-    molos::embed_migrations!("tests/fixtures/numbered", ignore = ["schema.sql"]);
-}
-mod refinery {
-    molos::embed_migrations!("tests/fixtures/refinery");
-}
-mod diesel {
-    molos::embed_migrations!("tests/fixtures/diesel");
-}
-mod drizzle {
-    molos::embed_migrations!("tests/fixtures/drizzle");
-}
-mod dbmate {
-    molos::embed_migrations!("tests/fixtures/dbmate");
-}
+use fixtures::{dbmate, diesel, drizzle, kinds, molos_schema, numbered, refinery};
 
 fn check(migrations: &Migrations<'_>) {
     let mut conn = Connection::open_in_memory().expect("a database");

@@ -1,32 +1,12 @@
 //! A directory of every layout, as other tools write them, embedded unchanged.
 
+#[path = "fixtures/mod.rs"]
+mod fixtures;
+
 use molos::rusqlite::Connection;
 use molos::{Checksum, Migrations, Migrator, Rollback};
 
-mod numbered {
-    molos::embed_migrations!("tests/fixtures/numbered", ignore = ["schema.sql"]);
-}
-mod up_down {
-    molos::embed_migrations!("tests/fixtures/up_down");
-}
-mod refinery {
-    molos::embed_migrations!("tests/fixtures/refinery");
-}
-mod diesel {
-    molos::embed_migrations!("tests/fixtures/diesel");
-}
-mod rusqlite_migration {
-    molos::embed_migrations!("tests/fixtures/rusqlite_migration");
-}
-mod drizzle {
-    molos::embed_migrations!("tests/fixtures/drizzle");
-}
-mod goose {
-    molos::embed_migrations!("tests/fixtures/goose");
-}
-mod dbmate {
-    molos::embed_migrations!("tests/fixtures/dbmate");
-}
+use fixtures::{dbmate, diesel, drizzle, goose, numbered, refinery, rusqlite_migration, up_down};
 
 /// Versions and names in their order, those with a way back marked by a minus sign.
 fn steps(migrations: &Migrations<'_>) -> Vec<String> {

@@ -12,6 +12,7 @@ mod sandbox;
 mod sections;
 mod shadow;
 mod source;
+mod statements;
 mod table;
 
 use std::env;

@@ -9,11 +9,11 @@ use molos_runtime::rusqlite::Connection;
 use molos_runtime::{Direction, Fingerprint, Migration, Migrations, Schema, engine};
 
 use crate::diagnostic::Diagnostic;
-use crate::expand::Sql;
 use crate::explain::{Failure, explain, foreign_keys_pragma};
 use crate::input::Input;
 use crate::sandbox::Sandbox;
 use crate::source::{MigrationFile, Script, Source, words};
+use crate::statements::Sql;
 use crate::table::{self, Model};
 
 /// A database with the schema that the migrations lead to.
