@@ -88,6 +88,13 @@ pub(crate) fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String 
     }
 }
 
+/// The one of `known` that `word` may be meant to be.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let distance = |known: &&str| strsim::damerau_levenshtein(word, known);
+    let nearest = known.iter().copied().min_by_key(|known| distance(known))?;
+    (distance(&nearest) <= 1 + nearest.len() / 4).then_some(nearest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +109,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_slip_is_told_from_another_word() {
+        let known = ["foreign-keys", "irreversible"];
+        assert_eq!(nearest("foriegn_keys", &known), Some("foreign-keys"));
+        assert_eq!(nearest("ireversible", &known), Some("irreversible"));
+        assert_eq!(nearest("allow", &known), None);
+        assert_eq!(nearest("", &known), None);
     }
 }

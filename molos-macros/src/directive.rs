@@ -5,7 +5,7 @@ use std::ops::Range;
 use molos_runtime::ForeignKeys;
 use molos_runtime::script::{TokenKind, tokens};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, nearest};
 
 /// What the directives of a script say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,14 +56,20 @@ impl Directives {
                     .help("`on` enforces foreign keys while this file runs; without it they are checked at the end"));
             }
             ("irreversible", reason) => self.irreversible = Some(reason.to_owned()),
-            _ => {
-                return Err(Diagnostic::new(format!("unknown directive `{name}`")).help(
-                    "there are `-- molos: foreign-keys = on` (or `off`, which is the default) and \
-                     `-- molos: irreversible = <the reason>`",
-                ));
-            }
+            _ => return Err(unknown(name)),
         }
         Ok(())
+    }
+}
+
+fn unknown(name: &str) -> Diagnostic {
+    let error = Diagnostic::new(format!("unknown directive `{name}`"));
+    match nearest(name, &["foreign-keys", "irreversible"]) {
+        Some(meant) => error.help(format!("did you mean `{meant}`?")),
+        None => error.help(
+            "there are `-- molos: foreign-keys = on` (or `off`, which is the default) and \
+             `-- molos: irreversible = <the reason>`",
+        ),
     }
 }
 

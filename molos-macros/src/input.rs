@@ -5,6 +5,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Error, LitStr, Path, Result, Token, braced, bracketed};
 
+use crate::diagnostic::{list, nearest};
+
 /// What the user asked for.
 pub(crate) struct Input {
     /// The directory of migrations, relative to the manifest of the crate that is compiled.
@@ -29,6 +31,8 @@ pub(crate) struct Function {
     /// -1 for any number.
     pub(crate) arguments: i32,
 }
+
+const OPTIONS: &[&str] = &["crate", "functions", "ignore", "rename", "set"];
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -83,11 +87,10 @@ impl Input {
                 }
             }
             "crate" => self.molos = input.call(Path::parse_mod_style)?,
-            _ => {
-                return Err(Error::new(
-                    name.span(),
-                    format!("unknown option `{name}`; there are `crate`, `functions`, `ignore`, `rename` and `set`"),
-                ));
+            unknown => {
+                let help = nearest(unknown, OPTIONS)
+                    .map_or_else(|| format!("there are {}", list(OPTIONS)), |meant| format!("did you mean `{meant}`?"));
+                return Err(Error::new(name.span(), format!("unknown option `{unknown}`; {help}")));
             }
         }
         Ok(())

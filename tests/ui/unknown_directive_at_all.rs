@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/unknown_directive_at_all");
+
+fn main() {}

@@ -1,0 +1,2 @@
+-- molos: verbose
+CREATE TABLE notes (body TEXT NOT NULL);
