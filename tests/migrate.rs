@@ -571,3 +571,19 @@ fn what_is_irreversible_says_why_and_nothing_is_taken_back() -> Result {
     assert_eq!(Migrator::new(&irreversible::MIGRATIONS).status(&mut conn)?.current(), Some(3));
     Ok(())
 }
+
+#[test]
+fn the_history_of_an_attached_database_or_a_temporary_table_is_not_this_ones() -> Result {
+    let directory = tempfile::tempdir()?;
+    let other = directory.path().join("other.db");
+    app(&[NOTES, TAGS]).migrate(&mut Connection::open(&other)?)?;
+    let mut conn = memory();
+    conn.execute("ATTACH ?1 AS other", [other.to_str()])?;
+    conn.execute_batch("CREATE TEMP TABLE _molos_migrations (a)")?;
+    assert_eq!(app(&[NOTES]).migrate(&mut conn)?.steps().len(), 1);
+    assert_eq!(tables(&conn), ["notes"]);
+    assert_eq!(Migrator::new(&app(&[NOTES])).rollback(&mut conn, Rollback::Steps(0))?.steps().len(), 0);
+    assert_eq!(app(&[NOTES, TAGS]).migrate(&mut Connection::open(&other)?)?.to_string(), "up to date");
+    Migrator::new(&app(&[NOTES])).verify(&mut conn)?;
+    Ok(())
+}

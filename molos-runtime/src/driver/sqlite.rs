@@ -14,7 +14,7 @@ use crate::script::statements;
 use crate::{ForeignKeys, Schema, Script};
 
 const CREATE_HISTORY: &str = "\
-CREATE TABLE IF NOT EXISTS _molos_migrations (
+CREATE TABLE IF NOT EXISTS main._molos_migrations (
     set_name    TEXT    NOT NULL,
     version     INTEGER NOT NULL,
     name        TEXT    NOT NULL,
@@ -26,17 +26,17 @@ CREATE TABLE IF NOT EXISTS _molos_migrations (
 ) WITHOUT ROWID";
 
 const SELECT_HISTORY: &str = "\
-SELECT version, name, checksum, applied_at, duration_us FROM _molos_migrations WHERE set_name = ?1 ORDER BY version";
+SELECT version, name, checksum, applied_at, duration_us FROM main._molos_migrations WHERE set_name = ?1 ORDER BY version";
 
-const HISTORY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_molos_migrations')";
+const HISTORY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = '_molos_migrations')";
 
 const INSERT_HISTORY: &str = "\
-INSERT INTO _molos_migrations (set_name, version, name, checksum, applied_at, duration_us, down) \
+INSERT INTO main._molos_migrations (set_name, version, name, checksum, applied_at, duration_us, down) \
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-const DELETE_HISTORY: &str = "DELETE FROM _molos_migrations WHERE set_name = ?1 AND version = ?2";
+const DELETE_HISTORY: &str = "DELETE FROM main._molos_migrations WHERE set_name = ?1 AND version = ?2";
 
-const OTHER_SETS: &str = "SELECT EXISTS (SELECT 1 FROM _molos_migrations WHERE set_name <> ?1)";
+const OTHER_SETS: &str = "SELECT EXISTS (SELECT 1 FROM main._molos_migrations WHERE set_name <> ?1)";
 
 /// The settings of a connection before a migration.
 #[derive(Debug)]
