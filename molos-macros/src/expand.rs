@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use molos_runtime::catalog::Kind;
 use molos_runtime::{Fingerprint, ForeignKeys};
 use proc_macro2::{Literal, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{LitStr, Path};
 
 use crate::diagnostic::Diagnostic;
@@ -147,10 +147,21 @@ fn directory_test(source: &Source, input: &Input) -> TokenStream {
 
 /// The module of typed tables.
 pub(crate) fn tables(models: &[Model], molos: &Path) -> TokenStream {
-    let tables = models.iter().map(|model| table(model, molos));
+    let tables = models.iter().map(|model| {
+        let (row, new) = (&model.row, &model.new);
+        let module = format_ident!("__{row}");
+        let table = table(model, molos);
+        // A module each, so that a new table does not make the compiler check all of them again.
+        quote! {
+            mod #module {
+                #table
+            }
+            pub use #module::{#row, #new};
+        }
+    });
     quote! {
         /// The tables and views of the schema that the migrations lead to.
-        #[allow(dead_code, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, non_snake_case, unreachable_pub, clippy::all, clippy::pedantic)]
         pub mod tables {
             #(#tables)*
         }
