@@ -45,13 +45,15 @@
 /// | directive | meaning |
 /// | --- | --- |
 /// | `-- molos: foreign-keys = on` | foreign keys are enforced while the file runs; without it, or with `off`, they are only checked before the commit |
+/// | `-- molos: allow inexact-down` | in a way back: it leads to another schema than the one before its migration, and that is meant |
 /// | `-- molos: irreversible = <the reason>` | there is no way back; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
 ///
 /// # `molos.lock`
 ///
 /// With the environment variable `MOLOS_LOCK` set to `update`, the macro writes this file into the directory, with a line for
 /// each migration, and adds those that are not in it; with `overwrite`, it writes the file anew. What it lists may not
-/// change any more.
+/// change any more. With `baseline`, it adds them although something is wrong with their ways back, and notes what: for
+/// a directory that was begun with another tool.
 ///
 /// # Compile errors
 ///
@@ -69,6 +71,8 @@
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
 ///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
+/// - **A way back** leads to another schema than the one before its migration, which is shown object by object; cannot be
+///   gone a second time; allows itself to be inexact, and is not.
 /// - **At the end of a file**, rows refer to what is not there.
 /// - **At the end of all**, a view, trigger or foreign key cannot be used.
 /// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one

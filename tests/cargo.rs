@@ -154,3 +154,34 @@ fn the_lock_is_written_only_when_that_is_asked_for_and_then_holds() {
     let said = program.build("yes").expect("an error");
     assert!(said.contains("MOLOS_LOCK is `yes`"), "{said}");
 }
+
+#[test]
+fn a_baseline_accepts_what_has_shipped_and_nothing_after_it() {
+    let program = Program::new("molos-baseline");
+    program.write("build.rs", "fn main() { println!(\"cargo::rerun-if-changed=migrations\"); }");
+    program.write("migrations/002_tags.sql", TAGS);
+    program.write("migrations/002_tags.down.sql", "CREATE TABLE tags_old (name TEXT);\nDROP TABLE tags;\n");
+    for request in ["", "update"] {
+        let said = program.build(request).expect("an error");
+        assert!(said.contains("`migrations/002_tags.down.sql` does not lead back"), "{said}");
+        assert_eq!(program.read("migrations/molos.lock"), None);
+    }
+    assert_eq!(program.build("baseline"), None);
+    let lock = program.read("migrations/molos.lock").expect("a lock");
+    assert!(lock.ends_with(" tags\n  inexact-down\n"), "{lock}");
+    assert_eq!(program.build(""), None);
+    program.write("migrations/003_more.sql", "ALTER TABLE tags ADD COLUMN colour TEXT;\n");
+    assert_eq!(program.build("update"), None);
+    let longer = program.read("migrations/molos.lock").expect("a lock");
+    assert!(longer.starts_with(&lock), "{longer}");
+
+    program.write("migrations/004_links.sql", "CREATE TABLE links (url TEXT);\n");
+    program.write("migrations/004_links.down.sql", "ALTER TABLE links RENAME TO old_links;\n");
+    let said = program.build("update").expect("an error");
+    assert!(said.contains("`migrations/004_links.down.sql` does not lead back"), "{said}");
+    program.write(
+        "migrations/004_links.down.sql",
+        "-- molos: allow inexact-down\nALTER TABLE links RENAME TO old_links;\n",
+    );
+    assert_eq!(program.build("update"), None);
+}

@@ -14,6 +14,8 @@ pub(crate) struct Directives {
     pub(crate) foreign_keys: Option<ForeignKeys>,
     /// Why there is no way back, if the script says that there is none; empty if it gives no reason.
     pub(crate) irreversible: Option<String>,
+    /// Whether a way back may lead to another schema than the one before its migration.
+    pub(crate) allow_inexact_down: bool,
 }
 
 /// A directive that is wrong: where it stands in the script, and what to say of it.
@@ -56,6 +58,7 @@ impl Directives {
                     .help("`on` enforces foreign keys while this file runs; without it they are checked at the end"));
             }
             ("irreversible", reason) => self.irreversible = Some(reason.to_owned()),
+            ("allow inexact-down", "") => self.allow_inexact_down = true,
             _ => return Err(unknown(name)),
         }
         Ok(())
@@ -64,11 +67,11 @@ impl Directives {
 
 fn unknown(name: &str) -> Diagnostic {
     let error = Diagnostic::new(format!("unknown directive `{name}`"));
-    match nearest(name, &["foreign-keys", "irreversible"]) {
+    match nearest(name, &["foreign-keys", "irreversible", "allow inexact-down"]) {
         Some(meant) => error.help(format!("did you mean `{meant}`?")),
         None => error.help(
-            "there are `-- molos: foreign-keys = on` (or `off`, which is the default) and \
-             `-- molos: irreversible = <the reason>`",
+            "there are `-- molos: foreign-keys = on` (or `off`, which is the default), \
+             `-- molos: irreversible = <the reason>` and, in a way back, `-- molos: allow inexact-down`",
         ),
     }
 }

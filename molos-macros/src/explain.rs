@@ -139,7 +139,8 @@ fn named_in(script: &str, offset: usize, message: &str) -> Option<usize> {
     tokens(statement).filter(is_name).nth(nth).map(|token| offset + token.range.start)
 }
 
-fn underline_statement(diagnostic: Diagnostic, script: &Script, shown: &str, offset: usize) -> Diagnostic {
+/// Points at the statement at `offset`.
+pub(crate) fn underline_statement(diagnostic: Diagnostic, script: &Script, shown: &str, offset: usize) -> Diagnostic {
     let length = statement_at(script.sql(), offset).map_or(1, |statement| statement.sql.len());
     let start = script.range.start + offset;
     diagnostic.at(shown, &script.file, start..start + length, "")

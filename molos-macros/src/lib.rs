@@ -40,11 +40,13 @@ pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStre
 fn embed(input: &Input, manifest: &Path) -> TokenStream {
     let source = source::read(input, manifest);
     let shadow = Shadow::rehearse(&source, input).and_then(|shadow| shadow.finish(input));
-    let Rehearsed { models, fingerprints, mut errors } = shadow.unwrap_or_else(Rehearsed::from);
+    let Rehearsed { models, fingerprints, mut errors, findings } = shadow.unwrap_or_else(Rehearsed::from);
     let lock = Lock::read(&source, manifest);
+    let (accepted, found): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| lock.accepts(finding));
+    errors.extend(found.into_iter().map(|finding| finding.diagnostic));
     errors.extend(lock.check(&source, &fingerprints));
     if errors.is_empty() {
-        errors.extend(lock.write(&source, &fingerprints).err());
+        errors.extend(lock.write(&source, &fingerprints, &accepted).err());
     }
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = expand::errors(&errors, input.span);

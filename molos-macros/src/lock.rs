@@ -9,7 +9,7 @@ use molos_runtime::script::{TokenKind, tokens};
 use molos_runtime::{Checksum, Fingerprint, normalise};
 
 use crate::diagnostic::Diagnostic;
-use crate::shadow::Fingerprints;
+use crate::shadow::{Finding, Fingerprints};
 use crate::source::{MigrationFile, Source};
 
 /// The name of the file, in the directory of migrations.
@@ -22,6 +22,7 @@ const HEAD: &str = "\
 # The migrations that have shipped, each with its version, the SHA-256 of its file, the beginning of that of its SQL
 # without comments and white space, the fingerprint of the schema that it leads to, and its name.
 # `MOLOS_LOCK=update cargo build` adds the new ones. Commit this file, and read its changes in a review.
+# An indented line below a migration is what was found wrong with it, and accepted, by `MOLOS_LOCK=baseline`.
 ";
 
 /// What the file says, and what is asked for.
@@ -38,6 +39,8 @@ pub(crate) struct Lock {
 enum Request {
     /// Add the migrations that are not in the file.
     Update,
+    /// Add them as they are, whatever is found wrong with them.
+    Baseline,
     /// Write the file anew.
     Overwrite,
 }
@@ -50,6 +53,8 @@ struct Entry {
     code: String,
     schema: Fingerprint,
     name: String,
+    /// What was found wrong with it, and accepted.
+    accepted: Vec<String>,
 }
 
 impl Lock {
@@ -64,11 +69,12 @@ impl Lock {
         match env::var(REQUEST).as_deref() {
             Err(_) | Ok("") => {}
             Ok("update") => lock.request = Some(Request::Update),
+            Ok("baseline") => lock.request = Some(Request::Baseline),
             Ok("overwrite") => lock.request = Some(Request::Overwrite),
-            Ok(other) => lock.errors.push(
-                Diagnostic::new(format!("{REQUEST} is `{other}`"))
-                    .help("`update` locks the new migrations, `overwrite` all of them anew"),
-            ),
+            Ok(other) => lock.errors.push(Diagnostic::new(format!("{REQUEST} is `{other}`")).help(
+                "`update` locks the new migrations, `baseline` also those with something wrong that can be lived \
+                         with, `overwrite` all of them anew",
+            )),
         }
         match fs::read_to_string(&lock.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -85,6 +91,13 @@ impl Lock {
     /// The file, relative to the directory of migrations, if it is there.
     pub(crate) fn file(&self) -> Option<&'static str> {
         self.entries.as_ref().map(|_| NAME)
+    }
+
+    /// Whether this was found wrong with a migration before, and accepted, or is to be accepted now.
+    pub(crate) fn accepts(&self, Finding { version, lint, .. }: &Finding) -> bool {
+        let entries = self.entries.as_deref().unwrap_or_default();
+        let entry = entries.iter().find(|entry| entry.version == *version);
+        self.request == Some(Request::Baseline) || entry.is_some_and(|entry| entry.accepted.iter().any(|it| it == lint))
     }
 
     /// Compares the directory with what has shipped.
@@ -113,16 +126,23 @@ impl Lock {
     }
 
     /// Writes the file, if that is asked for. The migrations are all in order.
-    pub(crate) fn write(&self, source: &Source, fingerprints: &Fingerprints) -> Result<(), Diagnostic> {
+    pub(crate) fn write(
+        &self,
+        source: &Source,
+        fingerprints: &Fingerprints,
+        accepted: &[Finding],
+    ) -> Result<(), Diagnostic> {
         if self.request.is_none() {
             return Ok(());
         }
         let mut text = HEAD.to_owned();
         for file in &source.migrations {
             let schema = fingerprints.get(&file.version).copied().unwrap_or_default();
-            let entry = Entry::new(file, schema);
-            let Entry { version, checksum, code, schema, name } = entry;
+            let Entry { version, checksum, code, schema, name, .. } = Entry::new(file, schema);
             let _ = writeln!(text, "{version} {checksum} {code} {schema} {name}");
+            for finding in accepted.iter().filter(|finding| finding.version == version) {
+                let _ = writeln!(text, "  {}", finding.lint);
+            }
         }
         replace(&self.path, &text)
             .map_err(|error| Diagnostic::new(format!("`{}` cannot be written: {error}", self.shown)))
@@ -199,7 +219,7 @@ impl Lock {
 impl Entry {
     fn new(file: &MigrationFile, schema: Fingerprint) -> Self {
         let name = file.name().to_owned();
-        Self { version: file.version, checksum: file.checksum, code: code(file), schema, name }
+        Self { version: file.version, checksum: file.checksum, code: code(file), schema, name, accepted: Vec::new() }
     }
 }
 
@@ -220,6 +240,10 @@ fn parse(text: &str) -> Result<Vec<Entry>, usize> {
         if line.starts_with('#') || line.trim().is_empty() {
             continue;
         }
+        if let Some(accepted) = line.strip_prefix("  ") {
+            entries.last_mut().ok_or(number)?.accepted.push(accepted.trim().to_owned());
+            continue;
+        }
         let entry = entry(line).ok_or(number)?;
         if entries.last().is_some_and(|last| last.version >= entry.version) {
             return Err(number);
@@ -238,6 +262,7 @@ fn entry(line: &str) -> Option<Entry> {
         code: next()?.to_owned(),
         schema: Fingerprint::from_bytes(*next()?.parse::<Checksum>().ok()?.as_bytes()),
         name: next()?.to_owned(),
+        accepted: Vec::new(),
     })
 }
 
@@ -270,6 +295,9 @@ mod tests {
     fn a_line_is_a_migration() {
         let entries = parse(&format!("{HEAD}\n{LINE}\n")).expect("an entry");
         assert_eq!(entries.len(), 1);
+        let accepted = parse(&format!("{LINE}\n  inexact-down\n")).expect("an entry");
+        assert_eq!(accepted[0].accepted, ["inexact-down"]);
+        assert_eq!(parse("  inexact-down\n"), Err(1));
         assert_eq!((entries[0].version, entries[0].name.as_str()), (7, "add the users"));
     }
 

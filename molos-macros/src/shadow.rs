@@ -6,10 +6,11 @@ use std::fmt::Display;
 use molos_runtime::catalog::{self, Unreadable};
 use molos_runtime::driver::Driver as _;
 use molos_runtime::rusqlite::Connection;
-use molos_runtime::{Direction, Fingerprint, Migration, Migrations, Schema, engine};
+use molos_runtime::script::statements;
+use molos_runtime::{Difference, Direction, Fingerprint, Migration, Migrations, Schema, engine};
 
 use crate::diagnostic::Diagnostic;
-use crate::explain::{Failure, explain, foreign_keys_pragma};
+use crate::explain::{Failure, explain, foreign_keys_pragma, underline_statement};
 use crate::input::Input;
 use crate::sandbox::Sandbox;
 use crate::source::{MigrationFile, Script, Source, words};
@@ -23,6 +24,15 @@ pub(crate) struct Shadow<'s> {
     fingerprints: Fingerprints,
     /// What is wrong with the files, and went wrong on the way there.
     errors: Vec<Diagnostic>,
+    findings: Vec<Finding>,
+}
+
+/// Something wrong with a migration that can still be changed; one that has shipped may have to be lived with.
+pub(crate) struct Finding {
+    pub(crate) version: i64,
+    /// What kind of thing it is.
+    pub(crate) lint: &'static str,
+    pub(crate) diagnostic: Diagnostic,
 }
 
 /// The fingerprint of the schema that each version leads to.
@@ -36,6 +46,7 @@ pub(crate) struct Rehearsed {
     pub(crate) fingerprints: Fingerprints,
     /// Everything that is wrong.
     pub(crate) errors: Vec<Diagnostic>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl From<Diagnostic> for Rehearsed {
@@ -51,6 +62,7 @@ impl<'s> Shadow<'s> {
             stage: Stage::open(source, input)?,
             fingerprints: Fingerprints::new(),
             errors: source.errors.clone(),
+            findings: Vec::new(),
         };
         let mut schema = Schema::default();
         let has_downs = source.migrations.iter().any(|file| file.down.is_some());
@@ -66,8 +78,7 @@ impl<'s> Shadow<'s> {
                     schema.refresh(shadow.stage.sandbox.conn(), &change).map_err(|error| broken(&error))?;
                     shadow.fingerprints.insert(file.version, schema.fingerprint());
                     if let Some(way_back) = &mut way_back {
-                        let failure = way_back.follow(&passed)?;
-                        shadow.errors.extend(failure.map(|failure| failure.diagnostic));
+                        shadow.findings.extend(way_back.follow(&passed)?);
                     }
                 }
                 // What a file that could not be read would have made may be what is missing here.
@@ -90,7 +101,7 @@ impl<'s> Shadow<'s> {
 
     /// Reads back the schema that the migrations lead to.
     pub(crate) fn finish(self, input: &Input) -> Result<Rehearsed, Diagnostic> {
-        let Self { stage, fingerprints, mut errors } = self;
+        let Self { stage, fingerprints, mut errors, findings } = self;
         let conn = stage.sandbox.conn();
         let (tables, unreadable) = catalog::tables(conn)
             .map_err(|error| Diagnostic::new(format!("the schema cannot be read back: {error}")))?;
@@ -104,7 +115,7 @@ impl<'s> Shadow<'s> {
             errors.extend(misnamed);
             errors.extend(models.iter().filter_map(|model| unusable(conn, model)));
         }
-        Ok(Rehearsed { models, fingerprints, errors })
+        Ok(Rehearsed { models, fingerprints, errors, findings })
     }
 }
 
@@ -151,41 +162,73 @@ impl<'s> Stage<'s> {
 /// would make SQLite read all of it anew, so nothing is undone while all goes well.
 struct WayBack<'s> {
     stage: Stage<'s>,
-    /// Whether nothing was taken back yet, so that no inexact way back can have left anything.
-    is_exact: bool,
+    schema: Schema,
 }
 
 impl<'s> WayBack<'s> {
     fn open(source: &'s Source, input: &'s Input) -> Result<Self, Diagnostic> {
-        Ok(Self { stage: Stage::open(source, input)?, is_exact: true })
+        Ok(Self { stage: Stage::open(source, input)?, schema: Schema::default() })
     }
 
-    /// Goes on to the last of `passed`, all of which are known to work. Returns why it cannot be taken back.
-    fn follow(&mut self, passed: &[&MigrationFile]) -> Result<Option<Failure>, Diagnostic> {
-        let Some(file) = passed.last() else { return Ok(None) };
-        if self.stage.run(file, Direction::Up).is_err() {
+    /// Goes on to the last of `passed`, all of which are known to work. Returns what is wrong with its way back.
+    fn follow(&mut self, passed: &[&MigrationFile]) -> Result<Option<Finding>, Diagnostic> {
+        let Some((file, before)) = passed.split_last() else { return Ok(None) };
+        let wanted = self.schema.fingerprint();
+        if self.run(file, Direction::Up).is_err() {
             self.replay(passed)?;
         }
-        if file.down.is_none() {
-            return Ok(None);
-        }
-        let mut down = self.stage.run(file, Direction::Down);
-        if down.is_err() && !self.is_exact {
+        let Some(down) = &file.down else { return Ok(None) };
+        let shown = format!("{}/{}", self.stage.source.directory, down.path);
+        let inexact = down.directives.allow_inexact_down;
+        let wrong = match self.run(file, Direction::Down) {
+            Err(failure) => Some(("failing-down", failure.diagnostic)),
+            Ok(()) if self.schema.fingerprint() != wanted => {
+                let found = std::mem::take(&mut self.schema);
+                self.replay(before)?;
+                let differences = found.differences(&self.schema);
+                self.replay(passed)?;
+                (!inexact).then(|| ("inexact-down", leads_elsewhere(down, &shown, &differences)))
+            }
+            Ok(()) if inexact => Some(("exact-down", is_exact(down, &shown))),
+            Ok(()) => self.run(file, Direction::Up).err().map(|failure| {
+                ("failing-again", failure.diagnostic.note(format!("it works once, and no more after `{shown}`")))
+            }),
+        };
+        if wrong.is_some() {
             self.replay(passed)?;
-            down = self.stage.run(file, Direction::Down);
         }
-        self.is_exact = false;
-        if down.is_err() || self.stage.run(file, Direction::Up).is_err() {
-            self.replay(passed)?;
-        }
-        Ok(down.err())
+        Ok(wrong.map(|(lint, diagnostic)| Finding { version: file.version, lint, diagnostic }))
+    }
+
+    fn run(&mut self, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
+        self.stage.run(file, direction)?;
+        let sandbox = &self.stage.sandbox;
+        let refreshed = self.schema.refresh(sandbox.conn(), &sandbox.seen().change);
+        refreshed.map(drop).map_err(|error| Failure::of_its_own(broken(&error)))
     }
 
     /// Starts again from nothing.
     fn replay(&mut self, passed: &[&MigrationFile]) -> Result<(), Diagnostic> {
         *self = Self::open(self.stage.source, self.stage.input)?;
-        passed.iter().try_for_each(|file| self.stage.run(file, Direction::Up)).map_err(|failure| failure.diagnostic)
+        passed.iter().try_for_each(|file| self.run(file, Direction::Up)).map_err(|failure| failure.diagnostic)
     }
+}
+
+fn leads_elsewhere(down: &Script, shown: &str, differences: &[Difference]) -> Diagnostic {
+    let title = format!("`{shown}` does not lead back to the schema before its migration");
+    let error = underline_statement(Diagnostic::new(title), down, shown, first_statement(down));
+    let error = differences.iter().fold(error, |error, difference| error.note(difference.to_string()));
+    error.help("correct it; if that is how it is to be, write `-- molos: allow inexact-down` at its head")
+}
+
+fn is_exact(down: &Script, shown: &str) -> Diagnostic {
+    let error = Diagnostic::new(format!("`{shown}` allows itself to be inexact, and leads back exactly"));
+    underline_statement(error, down, shown, first_statement(down))
+        .help("remove the line `-- molos: allow inexact-down`")
+}
+
+fn first_statement(script: &Script) -> usize {
+    statements(script.sql()).next().map_or(0, |statement| statement.offset)
 }
 
 fn unenforceable((table, parent): &(String, String)) -> Diagnostic {

@@ -45,6 +45,6 @@ pub use rename::{RenameError, rename_column};
 pub use report::{Report, State, Status, StepReport, StepStatus};
 pub use rusqlite;
 #[doc(hidden)]
-pub use schema::Change;
+pub use schema::{Change, Changed};
 pub use schema::{Difference, Fingerprint, Object, Schema};
 pub use table::{Insert, Key, Keyed, Table};

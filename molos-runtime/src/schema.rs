@@ -67,6 +67,15 @@ pub enum Change {
     Anything,
 }
 
+/// An object that is not as it was, and what was and is said of it: nothing while it was not there.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    pub object: Object,
+    pub before: Option<Vec<String>>,
+    pub after: Option<Vec<String>>,
+}
+
 /// A row of SQLite's schema table.
 struct Row {
     rowid: i64,
@@ -86,12 +95,13 @@ impl Schema {
         Ok(schema)
     }
 
-    /// Reads again what has changed.
+    /// Reads again what may have changed, and returns what has.
     #[doc(hidden)]
-    pub fn refresh(&mut self, conn: &Connection, change: &Change) -> Result<()> {
+    pub fn refresh(&mut self, conn: &Connection, change: &Change) -> Result<Vec<Changed>> {
         let mut before = BTreeMap::new();
+        let mut all_changed = Vec::new();
         let rows = match change {
-            Change::Nothing => return Ok(()),
+            Change::Nothing => return Ok(all_changed),
             Change::Added(tables) => {
                 let mut rows = read(conn, "rowid > ?1", &self.last_rowid)?;
                 for table in tables {
@@ -123,18 +133,22 @@ impl Schema {
                 changed => {
                     let definition = Definition::new(&object, sql);
                     self.fingerprint = self.fingerprint.plus(&definition.digest);
-                    if let Some((_, old)) = changed {
+                    if let Some((_, old)) = &changed {
                         self.fingerprint = self.fingerprint.minus(&old.digest);
                     }
+                    let before = changed.map(|(_, old)| old.facts);
+                    let after = Some(definition.facts.clone());
+                    all_changed.push(Changed { object: object.clone(), before, after });
                     definition
                 }
             };
             self.objects.insert(object, (rowid, definition));
         }
-        for (_, gone) in before.values() {
+        for (object, (_, gone)) in before {
             self.fingerprint = self.fingerprint.minus(&gone.digest);
+            all_changed.push(Changed { object, before: Some(gone.facts), after: None });
         }
-        Ok(())
+        Ok(all_changed)
     }
 
     fn rowid(&self, table: &str) -> Option<i64> {
@@ -154,8 +168,16 @@ impl Schema {
         self.objects.keys()
     }
 
+    /// The objects, each with what is said of it.
+    #[doc(hidden)]
+    pub fn facts(&self) -> impl Iterator<Item = (&Object, &[String])> {
+        self.objects.iter().map(|(object, (_, definition))| (object, definition.facts.as_slice()))
+    }
+
     /// Whether there is a table or view of this name.
-    pub(crate) fn has(&self, table: &str) -> bool {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has(&self, table: &str) -> bool {
         self.objects.keys().any(|object| object.name == table && object.table == table)
     }
 

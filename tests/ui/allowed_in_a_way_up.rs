@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/allowed_in_a_way_up");
+
+fn main() {}

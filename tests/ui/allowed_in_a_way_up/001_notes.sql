@@ -1,0 +1,2 @@
+-- molos: allow inexact-down
+CREATE TABLE notes (id INTEGER PRIMARY KEY);

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/exact_down");
+
+fn main() {}

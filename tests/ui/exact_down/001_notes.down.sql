@@ -1,0 +1,2 @@
+-- molos: allow inexact-down
+DROP TABLE notes;

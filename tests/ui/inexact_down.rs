@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/inexact_down");
+
+fn main() {}
