@@ -26,6 +26,7 @@
 /// | --- | --- |
 /// | `ignore = ["schema.sql"]` | these files of the directory are no migrations |
 /// | `functions = ["is_uuid/1", "concat_all/-1"]` | SQL functions that the program registers, with their number of arguments; -1 is any number |
+/// | `lints = { drop_column = "warn" }` | what a migration may take away: see below |
 /// | `rename = { "users" => User, "users.type" => kind }` | names for structs and fields |
 /// | `set = "billing"` | the name of this list in the history table, `"app"` if it is left out; several sets can share one database |
 /// | `crate = crate::molos` | where to find molos, if not at `::molos` |
@@ -45,15 +46,33 @@
 /// | directive | meaning |
 /// | --- | --- |
 /// | `-- molos: foreign-keys = on` | foreign keys are enforced while the file runs; without it, or with `off`, they are only checked before the commit |
-/// | `-- molos: allow inexact-down` | in a way back: it leads to another schema than the one before its migration, and that is meant |
+/// | `-- molos: allow <what> <of what>` | that is what is meant, and no error: see below |
 /// | `-- molos: irreversible = <the reason>` | there is no way back; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
+///
+/// # What is an error until the file allows it
+///
+/// It takes something away from rows that are there, or from a program of an older version that is still running. To
+/// allow what the file does not do is an error, too. A rebuild (create, copy, drop, rename) is judged by what it leads to.
+///
+/// | what | for example | allowed by |
+/// | --- | --- | --- |
+/// | `drop-table` | `DROP TABLE users` | `-- molos: allow drop-table users` |
+/// | `drop-column` | `ALTER TABLE users DROP COLUMN name`, or a rebuild without it | `-- molos: allow drop-column users.name` |
+/// | `rename-table` | `ALTER TABLE users RENAME TO people` | `-- molos: allow rename-table users` |
+/// | `rename-column` | `ALTER TABLE users RENAME COLUMN name TO nick` | `-- molos: allow rename-column users.name` |
+/// | `narrow-type` | a rebuild that makes a `TEXT` column `INTEGER` | `-- molos: allow narrow-type users.name` |
+/// | `drop-unique` | `DROP INDEX users_name`, if it was unique; a rebuild without `UNIQUE (email)` | `-- molos: allow drop-unique users_name`, `-- molos: allow drop-unique users.email` |
+/// | `inexact-down` | a way back that leads to another schema than the one before its migration | in the way back, `-- molos: allow inexact-down` |
+///
+/// The option `lints = { drop_column = "warn" }` makes one of them a warning (`"deny"` is the default, `"allow"` says
+/// nothing); it is shown as the use of something deprecated, and is an error again when the migration is to be locked.
 ///
 /// # `molos.lock`
 ///
 /// With the environment variable `MOLOS_LOCK` set to `update`, the macro writes this file into the directory, with a line for
 /// each migration, and adds those that are not in it; with `overwrite`, it writes the file anew. What it lists may not
-/// change any more. With `baseline`, it adds them although something is wrong with their ways back, and notes what: for
-/// a directory that was begun with another tool.
+/// change any more. With `baseline`, it adds them although they do what would have to be allowed, or have a way back
+/// that fails, and notes what: for a directory that was begun with another tool.
 ///
 /// # Compile errors
 ///
@@ -66,13 +85,12 @@
 ///   without its up; are two ways back of one migration.
 /// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
 ///   up; ask to be run outside of a transaction.
-/// - **A directive** is unknown, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
+/// - **A directive** is unknown, allows what is unknown, does not say what it is about, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
 ///   one.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
 ///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
-/// - **A way back** leads to another schema than the one before its migration, which is shown object by object; cannot be
-///   gone a second time; allows itself to be inexact, and is not.
+/// - **What is taken away** is not allowed by the file, or is allowed and not done. A way back cannot be gone a second time.
 /// - **At the end of a file**, rows refer to what is not there.
 /// - **At the end of all**, a view, trigger or foreign key cannot be used.
 /// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one

@@ -5,7 +5,8 @@ use std::ops::Range;
 use molos_runtime::ForeignKeys;
 use molos_runtime::script::{TokenKind, tokens};
 
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, list, nearest};
+use crate::lint::{DROP_TABLE, DROP_UNIQUE, INEXACT_DOWN, LINTS, RENAME_TABLE};
 
 /// What the directives of a script say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,8 +15,18 @@ pub(crate) struct Directives {
     pub(crate) foreign_keys: Option<ForeignKeys>,
     /// Why there is no way back, if the script says that there is none; empty if it gives no reason.
     pub(crate) irreversible: Option<String>,
-    /// Whether a way back may lead to another schema than the one before its migration.
-    pub(crate) allow_inexact_down: bool,
+    /// What is meant, although it would be an error.
+    pub(crate) allows: Vec<Allow>,
+}
+
+/// Something that a file may do: `-- molos: allow drop-column users.name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Allow {
+    pub(crate) lint: &'static str,
+    /// What it may do that to; empty where the kind says it all.
+    pub(crate) subject: String,
+    /// Where it stands in the script.
+    pub(crate) range: Range<usize>,
 }
 
 /// A directive that is wrong: where it stands in the script, and what to say of it.
@@ -31,7 +42,7 @@ pub(crate) fn parse(script: &str) -> (Directives, Vec<Wrong>) {
             TokenKind::Space => {}
             TokenKind::Comment => {
                 let Some(text) = directive(&script[token.range.clone()]) else { continue };
-                let result = if at_head { directives.read(text) } else { Err(misplaced(text)) };
+                let result = if at_head { directives.read(text, token.range.clone()) } else { Err(misplaced(text)) };
                 if let Err(diagnostic) = result {
                     wrong.push((token.range, diagnostic));
                 }
@@ -48,7 +59,11 @@ fn directive(comment: &str) -> Option<&str> {
 }
 
 impl Directives {
-    fn read(&mut self, text: &str) -> Result<(), Diagnostic> {
+    fn read(&mut self, text: &str, range: Range<usize>) -> Result<(), Diagnostic> {
+        if let Some(allowed) = text.strip_prefix("allow").filter(|rest| rest.is_empty() || rest.starts_with(' ')) {
+            self.allows.push(allow(allowed.trim(), range)?);
+            return Ok(());
+        }
         let (name, value) = text.split_once('=').map_or((text, ""), |(name, value)| (name.trim(), value.trim()));
         match (name, value) {
             ("foreign-keys", "on") => self.foreign_keys = Some(ForeignKeys::On),
@@ -58,20 +73,43 @@ impl Directives {
                     .help("`on` enforces foreign keys while this file runs; without it they are checked at the end"));
             }
             ("irreversible", reason) => self.irreversible = Some(reason.to_owned()),
-            ("allow inexact-down", "") => self.allow_inexact_down = true,
             _ => return Err(unknown(name)),
         }
         Ok(())
     }
 }
 
+fn allow(text: &str, range: Range<usize>) -> Result<Allow, Diagnostic> {
+    let (name, subject) = text.split_once(' ').map_or((text, ""), |(name, subject)| (name, subject.trim()));
+    let Some(lint) = LINTS.iter().copied().find(|lint| *lint == name) else {
+        let error = Diagnostic::new(format!("`{name}` is nothing that can be allowed"));
+        return Err(match nearest(name, LINTS) {
+            Some(meant) => error.help(format!("did you mean `{meant}`?")),
+            None => error.help(format!("there are {}", list(LINTS))),
+        });
+    };
+    if subject.is_empty() != (lint == INEXACT_DOWN) {
+        let error = Diagnostic::new(format!("`allow {lint}` does not say what it is about"));
+        return Err(match lint {
+            INEXACT_DOWN => Diagnostic::new("`allow inexact-down` is about its own file")
+                .help("write no more than `-- molos: allow inexact-down`"),
+            DROP_TABLE | RENAME_TABLE => error.help(format!("name the table: `-- molos: allow {lint} users`")),
+            DROP_UNIQUE => {
+                error.help("name the index, or the table and the columns: `-- molos: allow drop-unique users.email`")
+            }
+            _ => error.help(format!("name the table and the column: `-- molos: allow {lint} users.name`")),
+        });
+    }
+    Ok(Allow { lint, subject: subject.to_owned(), range })
+}
+
 fn unknown(name: &str) -> Diagnostic {
     let error = Diagnostic::new(format!("unknown directive `{name}`"));
-    match nearest(name, &["foreign-keys", "irreversible", "allow inexact-down"]) {
+    match nearest(name, &["foreign-keys", "irreversible", "allow"]) {
         Some(meant) => error.help(format!("did you mean `{meant}`?")),
         None => error.help(
             "there are `-- molos: foreign-keys = on` (or `off`, which is the default), \
-             `-- molos: irreversible = <the reason>` and, in a way back, `-- molos: allow inexact-down`",
+             `-- molos: irreversible = <the reason>` and `-- molos: allow <what> <of what>`",
         ),
     }
 }

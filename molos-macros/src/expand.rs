@@ -27,6 +27,23 @@ pub(crate) fn errors(errors: &[Diagnostic], span: Span) -> TokenStream {
         .collect()
 }
 
+/// What may be wrong, as the compiler says it of something deprecated: there is no stable way to warn otherwise.
+pub(crate) fn warnings(warnings: &[Diagnostic], span: Span) -> TokenStream {
+    warnings
+        .iter()
+        .map(|warning| {
+            let text = warning.render();
+            quote_spanned! {span=>
+                const _: () = {
+                    #[deprecated(note = #text)]
+                    const MIGRATION: () = ();
+                    MIGRATION
+                };
+            }
+        })
+        .collect()
+}
+
 /// `MIGRATIONS`, and what keeps it in step with the directory.
 pub(crate) fn migrations(source: &Source, fingerprints: &Fingerprints, lock: &Lock, input: &Input) -> TokenStream {
     let molos = &input.molos;

@@ -1,6 +1,7 @@
 //! What went wrong in the shadow database, said to the author of the file.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use molos_runtime::script::{Statement, Token, TokenKind, statements, tokens};
 use molos_runtime::{Error, ForeignKeys};
@@ -142,8 +143,13 @@ fn named_in(script: &str, offset: usize, message: &str) -> Option<usize> {
 /// Points at the statement at `offset`.
 pub(crate) fn underline_statement(diagnostic: Diagnostic, script: &Script, shown: &str, offset: usize) -> Diagnostic {
     let length = statement_at(script.sql(), offset).map_or(1, |statement| statement.sql.len());
-    let start = script.range.start + offset;
-    diagnostic.at(shown, &script.file, start..start + length, "")
+    underline(diagnostic, script, shown, offset..offset + length)
+}
+
+/// Points at these bytes of the script.
+pub(crate) fn underline(diagnostic: Diagnostic, script: &Script, shown: &str, within: Range<usize>) -> Diagnostic {
+    let start = script.range.start;
+    diagnostic.at(shown, &script.file, start + within.start..start + within.end, "")
 }
 
 fn first_word(sql: &str) -> &str {

@@ -1,11 +1,14 @@
 //! The macro's own syntax: a directory, and options after it.
 
+use std::collections::BTreeMap;
+
 use proc_macro2::{Ident, Span};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Error, LitStr, Path, Result, Token, braced, bracketed};
 
 use crate::diagnostic::{list, nearest};
+use crate::lint::{LINTS, Level};
 
 /// What the user asked for.
 pub(crate) struct Input {
@@ -19,6 +22,8 @@ pub(crate) struct Input {
     pub(crate) rename: Vec<(LitStr, Ident)>,
     /// SQL functions that the program registers.
     pub(crate) functions: Vec<Function>,
+    /// What is made of findings that would be errors.
+    pub(crate) lints: BTreeMap<&'static str, Level>,
     /// The name of the set in the history table.
     pub(crate) set: String,
     /// Where to find molos.
@@ -32,7 +37,7 @@ pub(crate) struct Function {
     pub(crate) arguments: i32,
 }
 
-const OPTIONS: &[&str] = &["crate", "functions", "ignore", "rename", "set"];
+const OPTIONS: &[&str] = &["crate", "functions", "ignore", "lints", "rename", "set"];
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -42,6 +47,7 @@ impl Parse for Input {
             ignore: Vec::new(),
             rename: Vec::new(),
             functions: Vec::new(),
+            lints: BTreeMap::new(),
             set: "app".to_owned(),
             molos: syn::parse_str("::molos")?,
         };
@@ -78,6 +84,7 @@ impl Input {
         match name.to_string().as_str() {
             "ignore" => self.ignore = strings(input)?,
             "functions" => self.functions = strings(input)?.iter().map(function).collect::<Result<_>>()?,
+            "lints" => self.lints = lints(input)?,
             "rename" => self.rename = names(input)?,
             "set" => {
                 let set: LitStr = input.parse()?;
@@ -116,6 +123,32 @@ fn names(input: ParseStream<'_>) -> Result<Vec<(LitStr, Ident)>> {
     braced!(content in input);
     let renames = Punctuated::<Rename, Token![,]>::parse_terminated(&content)?;
     Ok(renames.into_iter().map(|Rename(from, to)| (from, to)).collect())
+}
+
+fn lints(input: ParseStream<'_>) -> Result<BTreeMap<&'static str, Level>> {
+    let content;
+    braced!(content in input);
+    let mut lints = BTreeMap::new();
+    while !content.is_empty() {
+        let name: Ident = content.parse()?;
+        let lint = LINTS.iter().copied().find(|lint| name == lint.replace('-', "_")).ok_or_else(|| {
+            let known: Vec<_> = LINTS.iter().map(|lint| lint.replace('-', "_")).collect();
+            Error::new(name.span(), format!("unknown lint `{name}`; there are {}", list(known)))
+        })?;
+        content.parse::<Token![=]>()?;
+        let level: LitStr = content.parse()?;
+        let level = match level.value().as_str() {
+            "deny" => Level::Deny,
+            "warn" => Level::Warn,
+            "allow" => Level::Allow,
+            _ => return Err(Error::new(level.span(), "a lint is set to `\"deny\"`, `\"warn\"` or `\"allow\"`")),
+        };
+        lints.insert(lint, level);
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    Ok(lints)
 }
 
 fn function(text: &LitStr) -> Result<Function> {

@@ -7,6 +7,7 @@ mod expand;
 mod explain;
 mod input;
 mod layout;
+mod lint;
 mod lock;
 mod sandbox;
 mod sections;
@@ -42,17 +43,18 @@ fn embed(input: &Input, manifest: &Path) -> TokenStream {
     let shadow = Shadow::rehearse(&source, input).and_then(|shadow| shadow.finish(input));
     let Rehearsed { models, fingerprints, mut errors, findings } = shadow.unwrap_or_else(Rehearsed::from);
     let lock = Lock::read(&source, manifest);
-    let (accepted, found): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| lock.accepts(finding));
-    errors.extend(found.into_iter().map(|finding| finding.diagnostic));
+    let settled = lint::settle(findings, &source, &fingerprints, &lock, input);
+    errors.extend(settled.errors);
     errors.extend(lock.check(&source, &fingerprints));
     if errors.is_empty() {
-        errors.extend(lock.write(&source, &fingerprints, &accepted).err());
+        errors.extend(lock.write(&source, &fingerprints, &settled.accepted).err());
     }
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = expand::errors(&errors, input.span);
+    let warnings = expand::warnings(&settled.warnings, input.span);
     let migrations = expand::migrations(&source, &fingerprints, &lock, input);
     let tables = expand::tables(&models, &input.molos);
-    quote::quote!(#errors #migrations #tables)
+    quote::quote!(#errors #warnings #migrations #tables)
 }
 
 fn manifest_directory() -> Result<PathBuf, Diagnostic> {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
 use molos_runtime::script::{TokenKind, tokens};
-use molos_runtime::{Checksum, Fingerprint, normalise};
+use molos_runtime::{Checksum, Direction, Fingerprint, normalise};
 
 use crate::diagnostic::Diagnostic;
-use crate::shadow::{Finding, Fingerprints};
+use crate::lint::Finding;
+use crate::shadow::Fingerprints;
 use crate::source::{MigrationFile, Source};
 
 /// The name of the file, in the directory of migrations.
@@ -93,11 +94,25 @@ impl Lock {
         self.entries.as_ref().map(|_| NAME)
     }
 
-    /// Whether this was found wrong with a migration before, and accepted, or is to be accepted now.
-    pub(crate) fn accepts(&self, Finding { version, lint, .. }: &Finding) -> bool {
-        let entries = self.entries.as_deref().unwrap_or_default();
-        let entry = entries.iter().find(|entry| entry.version == *version);
-        self.request == Some(Request::Baseline) || entry.is_some_and(|entry| entry.accepted.iter().any(|it| it == lint))
+    /// Whether this can no longer be changed, was accepted before, or is to be accepted now.
+    pub(crate) fn accepts(&self, finding: &Finding) -> bool {
+        let accepted = |entry: &Entry| entry.accepted.contains(&finding.name());
+        let is_fixed = |entry: &Entry| finding.direction == Direction::Up || accepted(entry);
+        self.request == Some(Request::Baseline) || self.entry(finding.version).is_some_and(is_fixed)
+    }
+
+    /// Whether the migration of this version has shipped.
+    pub(crate) fn holds(&self, version: i64) -> bool {
+        self.entry(version).is_some()
+    }
+
+    /// Whether new migrations are about to be locked.
+    pub(crate) fn is_updated(&self) -> bool {
+        self.request == Some(Request::Update)
+    }
+
+    fn entry(&self, version: i64) -> Option<&Entry> {
+        self.entries.as_deref().unwrap_or_default().iter().find(|entry| entry.version == version)
     }
 
     /// Compares the directory with what has shipped.
@@ -141,7 +156,7 @@ impl Lock {
             let Entry { version, checksum, code, schema, name, .. } = Entry::new(file, schema);
             let _ = writeln!(text, "{version} {checksum} {code} {schema} {name}");
             for finding in accepted.iter().filter(|finding| finding.version == version) {
-                let _ = writeln!(text, "  {}", finding.lint);
+                let _ = writeln!(text, "  {}", finding.name());
             }
         }
         replace(&self.path, &text)

@@ -12,6 +12,7 @@ use molos_runtime::{Difference, Direction, Fingerprint, Migration, Migrations, S
 use crate::diagnostic::Diagnostic;
 use crate::explain::{Failure, explain, foreign_keys_pragma, underline_statement};
 use crate::input::Input;
+use crate::lint::{self, Finding, INEXACT_DOWN};
 use crate::sandbox::Sandbox;
 use crate::source::{MigrationFile, Script, Source, words};
 use crate::statements::Sql;
@@ -25,14 +26,6 @@ pub(crate) struct Shadow<'s> {
     /// What is wrong with the files, and went wrong on the way there.
     errors: Vec<Diagnostic>,
     findings: Vec<Finding>,
-}
-
-/// Something wrong with a migration that can still be changed; one that has shipped may have to be lived with.
-pub(crate) struct Finding {
-    pub(crate) version: i64,
-    /// What kind of thing it is.
-    pub(crate) lint: &'static str,
-    pub(crate) diagnostic: Diagnostic,
 }
 
 /// The fingerprint of the schema that each version leads to.
@@ -75,7 +68,10 @@ impl<'s> Shadow<'s> {
                 Ok(()) => {
                     passed.push(file);
                     let change = shadow.stage.sandbox.seen().change;
-                    schema.refresh(shadow.stage.sandbox.conn(), &change).map_err(|error| broken(&error))?;
+                    let changed =
+                        schema.refresh(shadow.stage.sandbox.conn(), &change).map_err(|error| broken(&error))?;
+                    let shown = format!("{}/{}", source.directory, file.up.path);
+                    shadow.findings.extend(lint::losses(&changed, &schema, file, &shown));
                     shadow.fingerprints.insert(file.version, schema.fingerprint());
                     if let Some(way_back) = &mut way_back {
                         shadow.findings.extend(way_back.follow(&passed)?);
@@ -179,7 +175,6 @@ impl<'s> WayBack<'s> {
         }
         let Some(down) = &file.down else { return Ok(None) };
         let shown = format!("{}/{}", self.stage.source.directory, down.path);
-        let inexact = down.directives.allow_inexact_down;
         let wrong = match self.run(file, Direction::Down) {
             Err(failure) => Some(("failing-down", failure.diagnostic)),
             Ok(()) if self.schema.fingerprint() != wanted => {
@@ -187,9 +182,8 @@ impl<'s> WayBack<'s> {
                 self.replay(before)?;
                 let differences = found.differences(&self.schema);
                 self.replay(passed)?;
-                (!inexact).then(|| ("inexact-down", leads_elsewhere(down, &shown, &differences)))
+                Some((INEXACT_DOWN, leads_elsewhere(down, &shown, &differences)))
             }
-            Ok(()) if inexact => Some(("exact-down", is_exact(down, &shown))),
             Ok(()) => self.run(file, Direction::Up).err().map(|failure| {
                 ("failing-again", failure.diagnostic.note(format!("it works once, and no more after `{shown}`")))
             }),
@@ -197,7 +191,13 @@ impl<'s> WayBack<'s> {
         if wrong.is_some() {
             self.replay(passed)?;
         }
-        Ok(wrong.map(|(lint, diagnostic)| Finding { version: file.version, lint, diagnostic }))
+        Ok(wrong.map(|(lint, diagnostic)| Finding {
+            version: file.version,
+            direction: Direction::Down,
+            lint,
+            subject: String::new(),
+            diagnostic,
+        }))
     }
 
     fn run(&mut self, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
@@ -219,12 +219,6 @@ fn leads_elsewhere(down: &Script, shown: &str, differences: &[Difference]) -> Di
     let error = underline_statement(Diagnostic::new(title), down, shown, first_statement(down));
     let error = differences.iter().fold(error, |error, difference| error.note(difference.to_string()));
     error.help("correct it; if that is how it is to be, write `-- molos: allow inexact-down` at its head")
-}
-
-fn is_exact(down: &Script, shown: &str) -> Diagnostic {
-    let error = Diagnostic::new(format!("`{shown}` allows itself to be inexact, and leads back exactly"));
-    underline_statement(error, down, shown, first_statement(down))
-        .help("remove the line `-- molos: allow inexact-down`")
 }
 
 fn first_statement(script: &Script) -> usize {

@@ -260,12 +260,6 @@ impl Reader {
         let sectioned = sections.is_some();
         let (up, down) = sections.map_or((0..file.len(), None), |sections| (sections.up, sections.down));
         let up = self.script(path, Rc::clone(&file), up);
-        if up.directives.allow_inexact_down {
-            self.errors.push(
-                Diagnostic::new(format!("`{}` allows an inexact way back, and is none", self.shown(path)))
-                    .help("write the directive at the head of the way back"),
-            );
-        }
         let down = down.filter(|range| !is_blank(&file[range.clone()]));
         let down = down.map(|range| self.script(path, file, range));
         if let Some(down) = &down {

@@ -1,0 +1,307 @@
+//! What a migration would take away from the rows that are there and from the programs that use them.
+
+use molos_runtime::script::statements;
+use molos_runtime::{Changed, Direction, Schema};
+
+use crate::diagnostic::{Diagnostic, list};
+use crate::explain::{underline, underline_statement};
+use crate::input::Input;
+use crate::lock::Lock;
+use crate::shadow::Fingerprints;
+use crate::source::{MigrationFile, Script, Source, words};
+
+pub(crate) const DROP_COLUMN: &str = "drop-column";
+pub(crate) const DROP_TABLE: &str = "drop-table";
+pub(crate) const DROP_UNIQUE: &str = "drop-unique";
+pub(crate) const INEXACT_DOWN: &str = "inexact-down";
+pub(crate) const NARROW_TYPE: &str = "narrow-type";
+pub(crate) const RENAME_COLUMN: &str = "rename-column";
+pub(crate) const RENAME_TABLE: &str = "rename-table";
+
+/// What a file can allow.
+pub(crate) const LINTS: &[&str] =
+    &[DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, INEXACT_DOWN, NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE];
+
+/// What a finding is to the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Deny,
+    Warn,
+    Allow,
+}
+
+/// Something wrong with a migration that can still be changed; one that has shipped may have to be lived with.
+pub(crate) struct Finding {
+    pub(crate) version: i64,
+    pub(crate) direction: Direction,
+    /// What kind of thing it is.
+    pub(crate) lint: &'static str,
+    /// What it is about: `users.name`, say.
+    pub(crate) subject: String,
+    pub(crate) diagnostic: Diagnostic,
+}
+
+impl Finding {
+    /// The kind and the subject, as a directive and the lock write them.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.lint, self.subject).trim_end().to_owned()
+    }
+}
+
+/// The findings by what is done about them.
+#[derive(Default)]
+pub(crate) struct Settled {
+    pub(crate) errors: Vec<Diagnostic>,
+    pub(crate) warnings: Vec<Diagnostic>,
+    /// Those that the lock is to note.
+    pub(crate) accepted: Vec<Finding>,
+}
+
+/// Looks up what the files, the lock and the macro's options say of the findings.
+pub(crate) fn settle(
+    mut findings: Vec<Finding>,
+    source: &Source,
+    passed: &Fingerprints,
+    lock: &Lock,
+    input: &Input,
+) -> Settled {
+    let mut settled = Settled::default();
+    for file in &source.migrations {
+        let scripts = [(Direction::Up, Some(&file.up)), (Direction::Down, file.down.as_ref())];
+        for (direction, script) in scripts {
+            let Some(script) = script else { continue };
+            let is_here = |finding: &Finding| finding.version == file.version && finding.direction == direction;
+            for allow in &script.directives.allows {
+                let before = findings.len();
+                findings.retain(|finding| {
+                    let named = finding.lint == allow.lint && finding.subject.eq_ignore_ascii_case(&allow.subject);
+                    !(is_here(finding) && named)
+                });
+                let is_known = passed.contains_key(&file.version) && !lock.holds(file.version);
+                if findings.len() == before && is_known {
+                    let others = findings.iter().filter(|finding| is_here(finding) && finding.lint == allow.lint);
+                    let others = list(others.map(Finding::name));
+                    let shown = format!("{}/{}", source.directory, script.path);
+                    let error = Diagnostic::new(format!("`{shown}` allows what it does not do"));
+                    let help = if others.is_empty() {
+                        "remove the line".to_owned()
+                    } else {
+                        format!("what it does is {others}")
+                    };
+                    settled.errors.push(underline(error, script, &shown, allow.range.clone()).help(help));
+                }
+            }
+        }
+    }
+    for finding in findings {
+        if lock.accepts(&finding) {
+            settled.accepted.push(finding);
+            continue;
+        }
+        match input.lints.get(finding.lint).copied().unwrap_or(Level::Deny) {
+            Level::Allow => {}
+            Level::Warn if !lock.is_updated() => settled.warnings.push(finding.diagnostic),
+            Level::Warn | Level::Deny => settled.errors.push(finding.diagnostic),
+        }
+    }
+    settled
+}
+
+/// What a step took away from the schema.
+pub(crate) fn losses(changed: &[Changed], schema: &Schema, file: &MigrationFile, shown: &str) -> Vec<Finding> {
+    if changed.iter().all(|it| it.before.is_none()) {
+        return Vec::new();
+    }
+    let script = &file.up;
+    let renames = words(script.sql()).contains("rename");
+    let tables =
+        |wanted: fn(&Changed) -> bool| changed.iter().filter(move |it| it.object.kind == "table" && wanted(it));
+    let mut losses = Losses { file, shown, found: Vec::new() };
+    for gone in tables(|it| it.after.is_none()) {
+        let name = &gone.object.name;
+        let new_name = tables(|it| it.before.is_none()).find(|new| {
+            renames
+                && columns(new.after.as_deref().unwrap_or_default())
+                    == columns(gone.before.as_deref().unwrap_or_default())
+        });
+        match new_name {
+            Some(new) => losses.add(
+                RENAME_TABLE,
+                name.clone(),
+                &[name, &new.object.name],
+                &format!("renames the table `{name}` to `{}`", new.object.name),
+            ),
+            None => losses.add(
+                DROP_TABLE,
+                name.clone(),
+                &["drop", name],
+                &format!("drops the table `{name}` with all of its rows"),
+            ),
+        }
+    }
+    for table in tables(|it| it.before.is_some() && it.after.is_some()) {
+        losses.of_columns(table, renames);
+    }
+    for it in changed.iter().filter(|it| it.before.is_some()) {
+        let (table, name) = (&it.object.table, &it.object.name);
+        let Some(facts) = facts_of(schema, table) else { continue };
+        let own = it
+            .before
+            .as_deref()
+            .unwrap_or_default()
+            .iter()
+            .filter(|fact| !it.after.as_deref().unwrap_or_default().contains(*fact));
+        for unique in own.filter_map(|fact| unique(fact)) {
+            let remain = columns(facts);
+            let all_remain = unique.iter().all(|column| remain.iter().any(|(name, _)| name == column));
+            if !all_remain || is_unique(schema, table, facts, &unique) {
+                continue;
+            }
+            let subject =
+                if it.object.kind == "index" { name.clone() } else { format!("{table}.{}", unique.join(",")) };
+            let what = format!("lets rows of `{table}` have the same {}", list(&unique));
+            losses.add(DROP_UNIQUE, subject, &["drop", name], &what);
+        }
+    }
+    losses.found
+}
+
+struct Losses<'f> {
+    file: &'f MigrationFile,
+    shown: &'f str,
+    found: Vec<Finding>,
+}
+
+impl Losses<'_> {
+    fn add(&mut self, lint: &'static str, subject: String, said_with: &[&str], what: &str) {
+        let script: &Script = &self.file.up;
+        let error = Diagnostic::new(format!("`{}` {what}", self.shown));
+        let error = match statement_with(script, said_with) {
+            Some(offset) => underline_statement(error, script, self.shown, offset),
+            None => error,
+        };
+        let note = match lint {
+            DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
+            DROP_UNIQUE => "duplicates that come in cannot be taken back, and an upsert that relies on it fails",
+            NARROW_TYPE => "not every value that is there can be one of the new type",
+            _ => "a program of an older version would still use the old name",
+        };
+        let help = format!("if that is meant, write `-- molos: allow {lint} {subject}` at the head of the file");
+        let diagnostic = error.note(note).help(help);
+        self.found.push(Finding { version: self.file.version, direction: Direction::Up, lint, subject, diagnostic });
+    }
+
+    fn of_columns(&mut self, table: &Changed, renames: bool) {
+        let name = &table.object.name;
+        let (before, after) =
+            (columns(table.before.as_deref().unwrap_or_default()), columns(table.after.as_deref().unwrap_or_default()));
+        for (at, (column, declared)) in before.iter().enumerate() {
+            let subject = format!("{name}.{column}");
+            match after.iter().find(|(after, _)| after == column) {
+                Some((_, now)) if is_narrower(declared, now) => {
+                    let what = format!("makes `{subject}` {}, which was {}", type_name(now), type_name(declared));
+                    self.add(NARROW_TYPE, subject, &[name, column], &what);
+                }
+                Some(_) => {}
+                None => {
+                    let is_new =
+                        |new: &&(String, String)| new.1 == *declared && !before.iter().any(|(old, _)| *old == new.0);
+                    let said = |new: &&(String, String)| {
+                        statements_with(&self.file.up, &["rename", column, &new.0]).next().is_some()
+                    };
+                    let in_place = after.get(at).filter(|_| renames && before.len() == after.len());
+                    match after.iter().filter(is_new).find(said).or(in_place.filter(is_new)) {
+                        Some((new, _)) => {
+                            self.add(
+                                RENAME_COLUMN,
+                                subject.clone(),
+                                &[column, new],
+                                &format!("renames `{subject}` to `{new}`"),
+                            );
+                        }
+                        None => self.add(
+                            DROP_COLUMN,
+                            subject.clone(),
+                            &["drop", column],
+                            &format!("drops the column `{subject}`"),
+                        ),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the last statement with all of these words in it starts; if there is none, that with the last word.
+fn statement_with(script: &Script, wanted: &[&str]) -> Option<usize> {
+    let last_with = |wanted| statements_with(script, wanted).last();
+    last_with(wanted).or_else(|| last_with(&wanted[wanted.len().saturating_sub(1)..]))
+}
+
+fn statements_with<'s>(script: &'s Script, wanted: &'s [&str]) -> impl Iterator<Item = usize> + 's {
+    let has_all = |sql| wanted.iter().all(|word| words(sql).contains(*word));
+    statements(script.sql()).filter(move |statement| has_all(statement.sql)).map(|statement| statement.offset)
+}
+
+fn facts_of<'s>(schema: &'s Schema, table: &str) -> Option<&'s [String]> {
+    schema.facts().find(|(object, _)| object.kind == "table" && object.name == table).map(|(_, facts)| facts)
+}
+
+/// The columns of a table, in order, each with its declared type.
+fn columns(facts: &[String]) -> Vec<(String, String)> {
+    let names = facts.iter().find_map(|fact| fact.strip_prefix("columns ( ")?.strip_suffix(" )")).unwrap_or_default();
+    let declared = |name: &str| {
+        let fact = facts.iter().find_map(|fact| fact.strip_prefix("column ")?.strip_prefix(name)?.strip_prefix(' '));
+        let words = fact.unwrap_or_default().split(' ');
+        let declared: Vec<_> = words.take_while(|word| !["as", "collate", "default", "not"].contains(word)).collect();
+        declared.join(" ")
+    };
+    names.split(" , ").filter(|name| !name.is_empty()).map(|name| (name.to_owned(), declared(name))).collect()
+}
+
+/// The columns of which a fact says that no two rows have the same.
+fn unique(fact: &str) -> Option<Vec<String>> {
+    let starts = ["unique ( ", "primary key ( "].iter().find_map(|start| fact.strip_prefix(start));
+    let index = || fact.strip_prefix("create unique index ").filter(|it| !it.contains(" where "))?.split_once(" ( ");
+    let inner = starts.or_else(|| Some(index()?.1))?.split(" )").next()?;
+    Some(inner.split(" , ").map(|column| column.trim_end_matches(" desc").to_owned()).collect())
+}
+
+/// Whether something else keeps these columns of a table unique.
+fn is_unique(schema: &Schema, table: &str, facts: &[String], wanted: &[String]) -> bool {
+    let of_indexes = schema.facts().filter(|(object, _)| object.kind == "index" && object.table == table);
+    let all = facts.iter().chain(of_indexes.flat_map(|(_, facts)| facts));
+    all.filter_map(|fact| unique(fact)).any(|unique| unique.iter().all(|column| wanted.contains(column)))
+}
+
+/// What SQLite makes of values in a column: <https://sqlite.org/datatype3.html#determination_of_column_affinity>
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Affinity {
+    Integer,
+    Text,
+    Blob,
+    Real,
+    Numeric,
+}
+
+fn affinity(declared: &str) -> Affinity {
+    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
+    match () {
+        () if has(&["int"]) => Affinity::Integer,
+        () if has(&["char", "clob", "text"]) => Affinity::Text,
+        () if declared.is_empty() || has(&["blob"]) => Affinity::Blob,
+        () if has(&["real", "floa", "doub"]) => Affinity::Real,
+        () => Affinity::Numeric,
+    }
+}
+
+fn is_narrower(before: &str, after: &str) -> bool {
+    match (affinity(before), affinity(after)) {
+        (_, Affinity::Text | Affinity::Blob) | (Affinity::Integer | Affinity::Real, Affinity::Numeric) => false,
+        (before, after) => before != after,
+    }
+}
+
+fn type_name(declared: &str) -> String {
+    if declared.is_empty() { "of any type".to_owned() } else { format!("`{}`", declared.to_uppercase()) }
+}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/allow_without_subject");
+
+fn main() {}

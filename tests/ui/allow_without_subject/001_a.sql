@@ -1,0 +1,2 @@
+-- molos: allow drop-column
+CREATE TABLE a (b);

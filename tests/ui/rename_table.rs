@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/rename_table");
+
+fn main() {}

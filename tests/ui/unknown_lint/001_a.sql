@@ -1,0 +1,2 @@
+-- molos: allow drop-colum users.name
+CREATE TABLE a (b);

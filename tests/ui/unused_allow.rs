@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/unused_allow");
+
+fn main() {}
