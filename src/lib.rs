@@ -62,6 +62,7 @@
 /// | `rename-column` | `ALTER TABLE users RENAME COLUMN name TO nick` | `-- molos: allow rename-column users.name` |
 /// | `narrow-type` | a rebuild that makes a `TEXT` column `INTEGER` | `-- molos: allow narrow-type users.name` |
 /// | `drop-unique` | `DROP INDEX users_name`, if it was unique; a rebuild without `UNIQUE (email)` | `-- molos: allow drop-unique users_name`, `-- molos: allow drop-unique users.email` |
+/// | `leftover-table` | `CREATE TABLE users_new …` without the `DROP TABLE users` and the renaming of a rebuild | `-- molos: allow leftover-table users_new` |
 /// | `inexact-down` | a way back that leads to another schema than the one before its migration | in the way back, `-- molos: allow inexact-down` |
 ///
 /// The option `lints = { drop_column = "warn" }` makes one of them a warning (`"deny"` is the default, `"allow"` says

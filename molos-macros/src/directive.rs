@@ -6,7 +6,7 @@ use molos_runtime::ForeignKeys;
 use molos_runtime::script::{TokenKind, tokens};
 
 use crate::diagnostic::{Diagnostic, list, nearest};
-use crate::lint::{DROP_TABLE, DROP_UNIQUE, INEXACT_DOWN, LINTS, RENAME_TABLE};
+use crate::lint::{DROP_TABLE, DROP_UNIQUE, INEXACT_DOWN, LEFTOVER_TABLE, LINTS, RENAME_TABLE};
 
 /// What the directives of a script say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,7 +93,9 @@ fn allow(text: &str, range: Range<usize>) -> Result<Allow, Diagnostic> {
         return Err(match lint {
             INEXACT_DOWN => Diagnostic::new("`allow inexact-down` is about its own file")
                 .help("write no more than `-- molos: allow inexact-down`"),
-            DROP_TABLE | RENAME_TABLE => error.help(format!("name the table: `-- molos: allow {lint} users`")),
+            DROP_TABLE | LEFTOVER_TABLE | RENAME_TABLE => {
+                error.help(format!("name the table: `-- molos: allow {lint} users`"))
+            }
             DROP_UNIQUE => {
                 error.help("name the index, or the table and the columns: `-- molos: allow drop-unique users.email`")
             }

@@ -14,13 +14,14 @@ pub(crate) const DROP_COLUMN: &str = "drop-column";
 pub(crate) const DROP_TABLE: &str = "drop-table";
 pub(crate) const DROP_UNIQUE: &str = "drop-unique";
 pub(crate) const INEXACT_DOWN: &str = "inexact-down";
+pub(crate) const LEFTOVER_TABLE: &str = "leftover-table";
 pub(crate) const NARROW_TYPE: &str = "narrow-type";
 pub(crate) const RENAME_COLUMN: &str = "rename-column";
 pub(crate) const RENAME_TABLE: &str = "rename-table";
 
 /// What a file can allow.
 pub(crate) const LINTS: &[&str] =
-    &[DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, INEXACT_DOWN, NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE];
+    &[DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, INEXACT_DOWN, LEFTOVER_TABLE, NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE];
 
 /// What a finding is to the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,14 +110,21 @@ pub(crate) fn settle(
 
 /// What a step took away from the schema.
 pub(crate) fn losses(changed: &[Changed], schema: &Schema, file: &MigrationFile, shown: &str) -> Vec<Finding> {
-    if changed.iter().all(|it| it.before.is_none()) {
-        return Vec::new();
-    }
     let script = &file.up;
+    let mut losses = Losses { file, shown, found: Vec::new() };
+    for new in changed.iter().filter(|it| it.object.kind == "table" && it.before.is_none()) {
+        let name = &new.object.name;
+        let is_new = |table: &str| changed.iter().any(|it| it.before.is_none() && it.object.name == table);
+        if let Some(rebuilt) = rebuilt(name).filter(|table| schema.has(table) && !is_new(table)) {
+            losses.add(LEFTOVER_TABLE, name.clone(), &["create", name], &format!("leaves `{name}` beside `{rebuilt}`"));
+        }
+    }
+    if changed.iter().all(|it| it.before.is_none()) {
+        return losses.found;
+    }
     let renames = words(script.sql()).contains("rename");
     let tables =
         |wanted: fn(&Changed) -> bool| changed.iter().filter(move |it| it.object.kind == "table" && wanted(it));
-    let mut losses = Losses { file, shown, found: Vec::new() };
     for gone in tables(|it| it.after.is_none()) {
         let name = &gone.object.name;
         let new_name = tables(|it| it.before.is_none()).find(|new| {
@@ -183,6 +191,7 @@ impl Losses<'_> {
         let note = match lint {
             DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
             DROP_UNIQUE => "duplicates that come in cannot be taken back, and an upsert that relies on it fails",
+            LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
             NARROW_TYPE => "not every value that is there can be one of the new type",
             _ => "a program of an older version would still use the old name",
         };
@@ -230,6 +239,14 @@ impl Losses<'_> {
             }
         }
     }
+}
+
+/// The table that one of this name may be made to take the place of, or be what is left of it.
+fn rebuilt(name: &str) -> Option<&str> {
+    const BEFORE: &[&str] = &["__new_", "_new_", "new_", "_old_", "old_", "tmp_", "temp_"];
+    const AFTER: &[&str] = &["_new", "_old", "_tmp", "_temp"];
+    let before = BEFORE.iter().find_map(|mark| name.strip_prefix(mark));
+    before.or_else(|| Some(AFTER.iter().find_map(|mark| name.strip_suffix(mark))?.trim_start_matches('_')))
 }
 
 /// Where the last statement with all of these words in it starts; if there is none, that with the last word.
