@@ -63,10 +63,26 @@
 /// | `narrow-type` | a rebuild that makes a `TEXT` column `INTEGER` | `-- molos: allow narrow-type users.name` |
 /// | `drop-unique` | `DROP INDEX users_name`, if it was unique; a rebuild without `UNIQUE (email)` | `-- molos: allow drop-unique users_name`, `-- molos: allow drop-unique users.email` |
 /// | `leftover-table` | `CREATE TABLE users_new …` without the `DROP TABLE users` and the renaming of a rebuild | `-- molos: allow leftover-table users_new` |
+/// | `data-loss` | `DELETE FROM sessions`; a rebuild whose `DROP TABLE` deletes what refers to it; a copy that leaves out a column or confuses two | `-- molos: allow data-loss sessions`, `-- molos: allow data-loss users.name` |
+/// | `sequence-reset` | a rebuild of an `AUTOINCREMENT` table that does not copy its row in `sqlite_sequence` | `-- molos: allow sequence-reset users` |
+/// | `broken-reference` | `DROP TABLE users` with a view or trigger that uses it | `-- molos: allow broken-reference active_users` |
+/// | `fails-on-rows` | `ADD COLUMN … NOT NULL` without a default; a `UNIQUE`, `CHECK` or `NOT NULL` that rows which are there may break | `-- molos: allow fails-on-rows` |
 /// | `inexact-down` | a way back that leads to another schema than the one before its migration | in the way back, `-- molos: allow inexact-down` |
 ///
 /// The option `lints = { drop_column = "warn" }` makes one of them a warning (`"deny"` is the default, `"allow"` says
 /// nothing); it is shown as the use of something deprecated, and is an error again when the migration is to be locked.
+///
+/// # Rows that are made up
+///
+/// The last five of these are found out with rows. Every migration is run twice while the crate compiles: on the tables as
+/// the migrations before it left them, as when the program starts for the first time, and on tables with rows in them,
+/// as users have them. For each new table two rows are made up: one with a value in every column, one with `NULL`
+/// wherever that is legal; for each table that is changed, one more. They follow from the catalog: types, keys, `CHECK`s.
+/// If a migration does not take them, it is tried with other values (words, numbers, JSON, times, UUIDs), and only what
+/// a constraint refuses whatever the values is an error. What fails for another reason, as a function of the program's own
+/// may, or a table that no row can be made up for, is no error; the documentation of `MIGRATIONS` names it, and why.
+///
+/// Virtual tables get no rows, and a way back is tried with rows, too.
 ///
 /// # `molos.lock`
 ///

@@ -27,6 +27,11 @@ impl Diagnostic {
         Self { title: title.into(), place: None, notes: Vec::new(), helps: Vec::new() }
     }
 
+    /// What is wrong, in one line.
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// Points at the bytes `range` of the file at `path`, whose whole text is `text`.
     pub(crate) fn at(mut self, path: &str, text: &str, range: Range<usize>, label: impl Into<String>) -> Self {
         let path = path.to_owned();

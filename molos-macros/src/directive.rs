@@ -6,7 +6,10 @@ use molos_runtime::ForeignKeys;
 use molos_runtime::script::{TokenKind, tokens};
 
 use crate::diagnostic::{Diagnostic, list, nearest};
-use crate::lint::{DROP_TABLE, DROP_UNIQUE, INEXACT_DOWN, LEFTOVER_TABLE, LINTS, RENAME_TABLE};
+use crate::lint::{
+    BROKEN_REFERENCE, DATA_LOSS, DROP_TABLE, DROP_UNIQUE, LEFTOVER_TABLE, LINTS, RENAME_TABLE, SEQUENCE_RESET,
+    WITHOUT_SUBJECT,
+};
 
 /// What the directives of a script say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,14 +91,21 @@ fn allow(text: &str, range: Range<usize>) -> Result<Allow, Diagnostic> {
             None => error.help(format!("there are {}", list(LINTS))),
         });
     };
-    if subject.is_empty() != (lint == INEXACT_DOWN) {
+    let has_none = WITHOUT_SUBJECT.contains(&lint);
+    if subject.is_empty() != has_none {
+        if has_none {
+            return Err(Diagnostic::new(format!("`allow {lint}` is about its own file"))
+                .help(format!("write no more than `-- molos: allow {lint}`")));
+        }
         let error = Diagnostic::new(format!("`allow {lint}` does not say what it is about"));
         return Err(match lint {
-            INEXACT_DOWN => Diagnostic::new("`allow inexact-down` is about its own file")
-                .help("write no more than `-- molos: allow inexact-down`"),
-            DROP_TABLE | LEFTOVER_TABLE | RENAME_TABLE => {
+            DROP_TABLE | LEFTOVER_TABLE | RENAME_TABLE | SEQUENCE_RESET => {
                 error.help(format!("name the table: `-- molos: allow {lint} users`"))
             }
+            DATA_LOSS => error.help(
+                "name the table, or the table and the column: `-- molos: allow data-loss users`, or `… users.name`",
+            ),
+            BROKEN_REFERENCE => error.help("name the view or trigger: `-- molos: allow broken-reference active_users`"),
             DROP_UNIQUE => {
                 error.help("name the index, or the table and the columns: `-- molos: allow drop-unique users.email`")
             }

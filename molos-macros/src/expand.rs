@@ -11,6 +11,7 @@ use syn::{LitStr, Path};
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
 use crate::lock::{self, Lock};
+use crate::populated::Unproven;
 use crate::shadow::Fingerprints;
 use crate::source::{MigrationFile, Script, Source};
 use crate::statements::{KeyedSql, Sql, WriteSql};
@@ -45,7 +46,13 @@ pub(crate) fn warnings(warnings: &[Diagnostic], span: Span) -> TokenStream {
 }
 
 /// `MIGRATIONS`, and what keeps it in step with the directory.
-pub(crate) fn migrations(source: &Source, fingerprints: &Fingerprints, lock: &Lock, input: &Input) -> TokenStream {
+pub(crate) fn migrations(
+    source: &Source,
+    fingerprints: &Fingerprints,
+    unproven: &[Unproven],
+    lock: &Lock,
+    input: &Input,
+) -> TokenStream {
     let molos = &input.molos;
     let Source { directory, migrations, files, .. } = source;
     let set = &input.set;
@@ -54,7 +61,7 @@ pub(crate) fn migrations(source: &Source, fingerprints: &Fingerprints, lock: &Lo
         .iter()
         .map(|file| entry(file, fingerprints.get(&file.version).copied().unwrap_or_default(), &mut text, molos))
         .collect();
-    let doc = migrations_doc(source);
+    let doc = migrations_doc(source, unproven);
     let tracked = files.iter().map(String::as_str).chain(lock.file()).map(|file| format!("/{directory}/{file}"));
     let request = lock::REQUEST;
     let check = directory_test(source, input);
@@ -110,7 +117,7 @@ fn keys(script: Option<&Script>) -> TokenStream {
     }
 }
 
-fn migrations_doc(source: &Source) -> String {
+fn migrations_doc(source: &Source, unproven: &[Unproven]) -> String {
     let mut doc =
         format!("The migrations of `{}`.\n\n| version | name | way back |\n| --- | --- | --- |\n", source.directory);
     for file in &source.migrations {
@@ -120,6 +127,13 @@ fn migrations_doc(source: &Source) -> String {
             (None, None) => "no",
         };
         let _ = writeln!(doc, "| {} | {} | {down} |", file.version, file.name().replace('|', "\\|"));
+    }
+    if !unproven.is_empty() {
+        doc +=
+            "\n# Not tried with rows\n\nThese were tried on empty tables only.\n\n| version | why |\n| --- | --- |\n";
+    }
+    for Unproven { version, reason } in unproven {
+        let _ = writeln!(doc, "| {version} | {} |", reason.replace('|', "\\|").replace('\n', " "));
     }
     doc
 }

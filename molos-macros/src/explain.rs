@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use molos_runtime::rusqlite;
 use molos_runtime::script::{Statement, Token, TokenKind, statements, tokens};
 use molos_runtime::{Error, ForeignKeys};
 
@@ -15,11 +16,22 @@ pub(crate) struct Failure {
     pub(crate) diagnostic: Diagnostic,
     /// SQLite's message, if it may be about something that an earlier failure left out.
     pub(crate) message: Option<String>,
+    pub(crate) cause: Cause,
+}
+
+/// What stands against a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A constraint on the values that are in a row.
+    Constraint,
+    /// That there are rows, whatever is in them.
+    Rows,
+    Other,
 }
 
 impl Failure {
     pub(crate) fn of_its_own(diagnostic: Diagnostic) -> Self {
-        Self { diagnostic, message: None }
+        Self { diagnostic, message: None, cause: Cause::Other }
     }
 
     /// Whether this is about something that scripts with these words failed to make.
@@ -93,7 +105,8 @@ pub(crate) fn explain(error: &Error, seen: &Seen, script: &Script, shown: &str) 
                     diagnostic.at(shown, &script.file, script.range.start + offset..end, "")
                 }
             };
-            Failure { diagnostic, message: (!syntax).then_some(message) }
+            let cause = cause(source.as_ref(), &message);
+            Failure { diagnostic, message: (!syntax).then_some(message), cause }
         }
         Error::TransactionEnded { location, .. } => {
             let offset = offset_of(script.sql(), script.line(), location.line, location.column);
@@ -104,10 +117,25 @@ pub(crate) fn explain(error: &Error, seen: &Seen, script: &Script, shown: &str) 
             for violation in violations {
                 diagnostic = diagnostic.note(violation.to_string());
             }
-            Failure::of_its_own(diagnostic.help("insert the row that is referred to, or change the foreign key"))
+            let diagnostic = diagnostic.help("insert the row that is referred to, or change the foreign key");
+            Failure { diagnostic, message: None, cause: Cause::Rows }
         }
         other => Failure::of_its_own(Diagnostic::new(format!("`{shown}` fails: {other}"))),
     }
+}
+
+fn cause(error: &(dyn std::error::Error + 'static), message: &str) -> Cause {
+    // What `ALTER TABLE` refuses where there are rows has no code of its own.
+    let starts = |start: &str| message.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start));
+    if starts("cannot add a ") {
+        return Cause::Rows;
+    }
+    let error = error.source().and_then(|source| source.downcast_ref::<rusqlite::Error>());
+    let code = error.and_then(rusqlite::Error::sqlite_error_code);
+    if code == Some(rusqlite::ErrorCode::ConstraintViolation) || message.ends_with(" constraint failed") {
+        return Cause::Constraint;
+    }
+    Cause::Other
 }
 
 /// The byte of `script` at this line and column of its file.
@@ -163,8 +191,24 @@ fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
             "if the program registers it, declare it with its number of arguments: `functions = [\"{function}/1\"]`"
         ));
     }
-    if message.starts_with("Cannot add a NOT NULL column with default value NULL") {
-        return diagnostic.help("rows that are there already need a value: add a `DEFAULT`");
+    let help = match message.to_ascii_lowercase() {
+        message if message.starts_with("cannot add a not null column") => {
+            "rows that are there already need a value: add a `DEFAULT`"
+        }
+        message if message.starts_with("cannot add a references column") => {
+            "rows that are there already would all refer to one row: leave the `DEFAULT` out, and fill the column in after"
+        }
+        message if message.starts_with("cannot add a column with non-constant default") => {
+            "add it with a constant `DEFAULT` and `UPDATE` the rows, or rebuild the table: create a new one, copy, drop \
+             the old, rename"
+        }
+        message if message.starts_with("cannot add a stored column") => {
+            "make it `VIRTUAL`, or rebuild the table: create a new one, copy, drop the old, rename"
+        }
+        _ => "",
+    };
+    if !help.is_empty() {
+        return diagnostic.help(help);
     }
     let too_large = match message {
         "database or disk is full" => Some(("the database", LARGEST_DATABASE)),

@@ -1,17 +1,24 @@
 //! The compile-time half of [molos](https://docs.rs/molos). Programs depend on `molos`, which re-exports the macro and
 //! documents it.
 
+mod affinity;
+mod canary;
 mod diagnostic;
 mod directive;
 mod expand;
 mod explain;
 mod input;
+mod keys;
+mod ladder;
 mod layout;
 mod lint;
 mod lock;
+mod populated;
+mod references;
 mod sandbox;
 mod sections;
 mod shadow;
+mod snapshot;
 mod source;
 mod statements;
 mod table;
@@ -24,7 +31,7 @@ use proc_macro2::TokenStream;
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
 use crate::lock::Lock;
-use crate::shadow::{Rehearsed, Shadow};
+use crate::shadow::Rehearsed;
 
 #[expect(missing_docs, reason = "it is documented where it is re-exported, in molos")]
 #[proc_macro]
@@ -40,8 +47,8 @@ pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStre
 
 fn embed(input: &Input, manifest: &Path) -> TokenStream {
     let source = source::read(input, manifest);
-    let shadow = Shadow::rehearse(&source, input).and_then(|shadow| shadow.finish(input));
-    let Rehearsed { models, fingerprints, mut errors, findings } = shadow.unwrap_or_else(Rehearsed::from);
+    let Rehearsed { tables, fingerprints, mut errors, findings, unproven } =
+        shadow::rehearse(&source, input).unwrap_or_else(Rehearsed::from);
     let lock = Lock::read(&source, manifest);
     let settled = lint::settle(findings, &source, &fingerprints, &lock, input);
     errors.extend(settled.errors);
@@ -52,8 +59,7 @@ fn embed(input: &Input, manifest: &Path) -> TokenStream {
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = expand::errors(&errors, input.span);
     let warnings = expand::warnings(&settled.warnings, input.span);
-    let migrations = expand::migrations(&source, &fingerprints, &lock, input);
-    let tables = expand::tables(&models, &input.molos);
+    let migrations = expand::migrations(&source, &fingerprints, &unproven, &lock, input);
     quote::quote!(#errors #warnings #migrations #tables)
 }
 

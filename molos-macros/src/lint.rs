@@ -3,6 +3,7 @@
 use molos_runtime::script::statements;
 use molos_runtime::{Changed, Direction, Schema};
 
+use crate::affinity::{Affinity, affinity};
 use crate::diagnostic::{Diagnostic, list};
 use crate::explain::{underline, underline_statement};
 use crate::input::Input;
@@ -10,18 +11,37 @@ use crate::lock::Lock;
 use crate::shadow::Fingerprints;
 use crate::source::{MigrationFile, Script, Source, words};
 
+pub(crate) const BROKEN_REFERENCE: &str = "broken-reference";
+pub(crate) const DATA_LOSS: &str = "data-loss";
 pub(crate) const DROP_COLUMN: &str = "drop-column";
 pub(crate) const DROP_TABLE: &str = "drop-table";
 pub(crate) const DROP_UNIQUE: &str = "drop-unique";
+pub(crate) const FAILS_ON_ROWS: &str = "fails-on-rows";
 pub(crate) const INEXACT_DOWN: &str = "inexact-down";
 pub(crate) const LEFTOVER_TABLE: &str = "leftover-table";
 pub(crate) const NARROW_TYPE: &str = "narrow-type";
 pub(crate) const RENAME_COLUMN: &str = "rename-column";
 pub(crate) const RENAME_TABLE: &str = "rename-table";
+pub(crate) const SEQUENCE_RESET: &str = "sequence-reset";
 
 /// What a file can allow.
-pub(crate) const LINTS: &[&str] =
-    &[DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, INEXACT_DOWN, LEFTOVER_TABLE, NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE];
+pub(crate) const LINTS: &[&str] = &[
+    BROKEN_REFERENCE,
+    DATA_LOSS,
+    DROP_COLUMN,
+    DROP_TABLE,
+    DROP_UNIQUE,
+    FAILS_ON_ROWS,
+    INEXACT_DOWN,
+    LEFTOVER_TABLE,
+    NARROW_TYPE,
+    RENAME_COLUMN,
+    RENAME_TABLE,
+    SEQUENCE_RESET,
+];
+
+/// Those that can be about nothing but the file that they are found in.
+pub(crate) const WITHOUT_SUBJECT: &[&str] = &[FAILS_ON_ROWS, INEXACT_DOWN];
 
 /// What a finding is to the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +131,7 @@ pub(crate) fn settle(
 /// What a step took away from the schema.
 pub(crate) fn losses(changed: &[Changed], schema: &Schema, file: &MigrationFile, shown: &str) -> Vec<Finding> {
     let script = &file.up;
-    let mut losses = Losses { file, shown, found: Vec::new() };
+    let mut losses = Losses::new(file, shown);
     for new in changed.iter().filter(|it| it.object.kind == "table" && it.before.is_none()) {
         let name = &new.object.name;
         let is_new = |table: &str| changed.iter().any(|it| it.before.is_none() && it.object.name == table);
@@ -174,29 +194,45 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, file: &MigrationFile,
     losses.found
 }
 
-struct Losses<'f> {
+/// The findings of a file's way up.
+pub(crate) struct Losses<'f> {
     file: &'f MigrationFile,
     shown: &'f str,
-    found: Vec<Finding>,
+    pub(crate) found: Vec<Finding>,
 }
 
-impl Losses<'_> {
-    fn add(&mut self, lint: &'static str, subject: String, said_with: &[&str], what: &str) {
+impl<'f> Losses<'f> {
+    pub(crate) const fn new(file: &'f MigrationFile, shown: &'f str) -> Self {
+        Self { file, shown, found: Vec::new() }
+    }
+
+    /// Whether a statement has all of these words in it.
+    pub(crate) fn says(&self, words: &[&str]) -> bool {
+        statements_with(&self.file.up, words).next().is_some()
+    }
+
+    /// Adds what a statement with these words in it does.
+    pub(crate) fn add(&mut self, lint: &'static str, subject: String, said_with: &[&str], what: &str) {
         let script: &Script = &self.file.up;
         let error = Diagnostic::new(format!("`{}` {what}", self.shown));
         let error = match statement_with(script, said_with) {
             Some(offset) => underline_statement(error, script, self.shown, offset),
             None => error,
         };
-        let note = match lint {
-            DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
-            DROP_UNIQUE => "duplicates that come in cannot be taken back, and an upsert that relies on it fails",
-            LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
-            NARROW_TYPE => "not every value that is there can be one of the new type",
-            _ => "a program of an older version would still use the old name",
+        let diagnostic = error.note(note(lint));
+        let allow = format!("`-- molos: allow {lint} {subject}` at the head of the file");
+        let diagnostic = match lint {
+            SEQUENCE_RESET => diagnostic
+                .help(format!(
+                    "before the old table is dropped: `UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence \
+                     WHERE name = '{subject}') WHERE name = '<the new table>'`"
+                ))
+                .help(format!("if it does not matter, write {allow}")),
+            BROKEN_REFERENCE => diagnostic
+                .help("drop it in this file, and create it again as it is to be")
+                .help(format!("if that comes later, write {allow}")),
+            _ => diagnostic.help(format!("if that is meant, write {allow}")),
         };
-        let help = format!("if that is meant, write `-- molos: allow {lint} {subject}` at the head of the file");
-        let diagnostic = error.note(note).help(help);
         self.found.push(Finding { version: self.file.version, direction: Direction::Up, lint, subject, diagnostic });
     }
 
@@ -238,6 +274,22 @@ impl Losses<'_> {
                 }
             }
         }
+    }
+}
+
+/// What follows from a finding of this kind.
+fn note(lint: &str) -> &'static str {
+    match lint {
+        BROKEN_REFERENCE => "SQLite says so only when it is used for the first time, or at the next `ALTER TABLE`",
+        DATA_LOSS => "found out with rows that were made up: every table had some before each migration",
+        DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
+        DROP_UNIQUE => "duplicates that come in cannot be taken back, and an upsert that relies on it fails",
+        LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
+        NARROW_TYPE => "not every value that is there can be one of the new type",
+        SEQUENCE_RESET => {
+            "`AUTOINCREMENT` goes on from the largest id that was copied, not from the largest ever given out"
+        }
+        _ => "a program of an older version would still use the old name",
     }
 }
 
@@ -289,27 +341,6 @@ fn is_unique(schema: &Schema, table: &str, facts: &[String], wanted: &[String]) 
     let of_indexes = schema.facts().filter(|(object, _)| object.kind == "index" && object.table == table);
     let all = facts.iter().chain(of_indexes.flat_map(|(_, facts)| facts));
     all.filter_map(|fact| unique(fact)).any(|unique| unique.iter().all(|column| wanted.contains(column)))
-}
-
-/// What SQLite makes of values in a column: <https://sqlite.org/datatype3.html#determination_of_column_affinity>
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Affinity {
-    Integer,
-    Text,
-    Blob,
-    Real,
-    Numeric,
-}
-
-fn affinity(declared: &str) -> Affinity {
-    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
-    match () {
-        () if has(&["int"]) => Affinity::Integer,
-        () if has(&["char", "clob", "text"]) => Affinity::Text,
-        () if declared.is_empty() || has(&["blob"]) => Affinity::Blob,
-        () if has(&["real", "floa", "doub"]) => Affinity::Real,
-        () => Affinity::Numeric,
-    }
 }
 
 fn is_narrower(before: &str, after: &str) -> bool {

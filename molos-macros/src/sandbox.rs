@@ -1,10 +1,12 @@
 //! What a migration may do while it is rehearsed: be a database, and nothing else.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molos_runtime::driver::{Claim, Driver, DriverError, Violations};
+use molos_runtime::driver::{Claim, Driver, DriverError, Violations, violations_of};
+use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::functions::FunctionFlags;
 use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
@@ -13,6 +15,7 @@ use molos_runtime::rusqlite::{self, Connection};
 use molos_runtime::{Applied, Change, ForeignKeys, HISTORY_TABLE, Record, Schema, Script};
 
 use crate::input::Function;
+use crate::keys::Keys;
 use crate::source::words;
 
 /// How many instructions of SQLite's virtual machine one script may take: some seconds in an unoptimised build. On a
@@ -29,8 +32,7 @@ pub(crate) const LARGEST_DATABASE: i64 = 256 << 20;
 pub(crate) struct Sandbox {
     conn: Connection,
     guard: Guard,
-    /// What was found by the last check of all foreign keys, if nothing has changed since.
-    violations: Option<Violations>,
+    keys: Keys,
 }
 
 /// What the sandbox saw of the script that ran last.
@@ -42,6 +44,14 @@ pub(crate) struct Seen {
     pub(crate) foreign_keys: Vec<bool>,
     /// What it changed in the schema.
     pub(crate) change: Change,
+    /// The tables that it read, wrote to or altered, in lower case.
+    pub(crate) used: BTreeSet<String>,
+    /// Those whose rows it changed.
+    pub(crate) written: BTreeSet<String>,
+    /// Those that it altered.
+    pub(crate) altered: BTreeSet<String>,
+    /// Those that it created or dropped.
+    pub(crate) replaced: BTreeSet<String>,
 }
 
 /// Something that a migration may not do.
@@ -73,8 +83,6 @@ struct State {
     /// Whether a script is running; if not, it is the engine's own statements.
     watching: bool,
     instructions: i64,
-    /// Whether rows, or what their keys refer to, may have changed.
-    touched: bool,
     seen: Seen,
 }
 
@@ -112,7 +120,7 @@ impl Sandbox {
             stop
         };
         done(conn.progress_handler(INTERVAL, Some(progress)))?;
-        Ok(Self { conn, guard, violations: None })
+        Ok(Self { conn, guard, keys: Keys::default() })
     }
 
     /// The connection, for reading the schema.
@@ -120,10 +128,25 @@ impl Sandbox {
         &self.conn
     }
 
-    /// Every foreign key that points at nothing or cannot be enforced, found anew.
-    pub(crate) fn check_all_keys(&mut self) -> Result<Violations, DriverError> {
-        self.violations = None;
-        self.violations()
+    /// Changes rows without the watch that is kept over scripts, and without firing triggers. Says which tables it
+    /// changed.
+    pub(crate) fn arrange<T>(
+        &mut self,
+        change: impl FnOnce(&Connection, &mut BTreeSet<String>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let mut changed = BTreeSet::new();
+        self.conn.execute_batch("BEGIN")?;
+        self.conn.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        let result = change(&self.conn, &mut changed);
+        self.conn.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
+        self.conn.execute_batch("COMMIT")?;
+        self.keys.touch(changed);
+        result
+    }
+
+    /// Every foreign key that points at nothing or cannot be enforced.
+    pub(crate) fn check_all_keys(&self) -> Result<Violations, DriverError> {
+        violations_of(&self.conn, None)
     }
 
     /// What the script that ran last did, or was stopped from doing.
@@ -136,7 +159,7 @@ fn authorize(state: &mut State, context: &AuthContext<'_>) -> Authorization {
     if !state.watching {
         return Authorization::Allow;
     }
-    state.touched |= may_touch_rows(&context.action);
+    note_tables(&mut state.seen, &context.action);
     note_change(&mut state.seen.change, &context.action);
     let refusal = match context.action {
         AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => Refusal::Transaction,
@@ -180,13 +203,31 @@ fn only_adds(script: &str) -> bool {
     !words.contains("rename") && !words.contains("drop")
 }
 
-fn may_touch_rows(action: &AuthAction<'_>) -> bool {
+/// Notes which tables an action is about, SQLite's own and temporary ones among them.
+fn note_tables(seen: &mut Seen, action: &AuthAction<'_>) {
+    let add = |tables: &mut BTreeSet<String>, table: &str| {
+        if !tables.contains(table) {
+            tables.insert(table.to_ascii_lowercase());
+        }
+    };
     match action {
+        AuthAction::Read { table_name, .. } | AuthAction::CreateIndex { table_name, .. } => {
+            add(&mut seen.used, table_name);
+        }
         AuthAction::Insert { table_name }
         | AuthAction::Update { table_name, .. }
-        | AuthAction::Delete { table_name } => !table_name.starts_with("sqlite_"),
-        AuthAction::DropTable { .. } | AuthAction::AlterTable { .. } => true,
-        _ => false,
+        | AuthAction::Delete { table_name } => {
+            add(&mut seen.used, table_name);
+            add(&mut seen.written, table_name);
+        }
+        AuthAction::AlterTable { table_name, .. } => {
+            add(&mut seen.used, table_name);
+            add(&mut seen.altered, table_name);
+        }
+        AuthAction::CreateTable { table_name } | AuthAction::DropTable { table_name } => {
+            add(&mut seen.replaced, table_name);
+        }
+        _ => {}
     }
 }
 
@@ -313,9 +354,7 @@ impl Driver for Sandbox {
         if matches!(&state.seen.change, Change::Added(tables) if !tables.is_empty()) && !only_adds(script) {
             state.seen.change = Change::Anything;
         }
-        if state.touched {
-            self.violations = None;
-        }
+        self.keys.after(script, &state.seen);
         result
     }
 
@@ -340,17 +379,12 @@ impl Driver for Sandbox {
     }
 
     fn rollback(&mut self) -> Result<(), DriverError> {
-        self.violations = None;
+        self.keys.forget();
         self.conn.rollback()
     }
 
     fn violations(&mut self) -> Result<Violations, DriverError> {
-        let violations = match self.violations.take() {
-            Some(violations) => violations,
-            None => self.conn.violations()?,
-        };
-        self.violations = Some(violations.clone());
-        Ok(violations)
+        self.keys.violations(&self.conn)
     }
 
     fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
@@ -361,12 +395,13 @@ impl Driver for Sandbox {
         self.conn.create_history()
     }
 
-    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError> {
-        self.conn.record(set, records)
+    /// Nothing in here reads it.
+    fn record(&mut self, _set: &str, _records: &[Record<'_>]) -> Result<(), DriverError> {
+        Ok(())
     }
 
-    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError> {
-        self.conn.forget(set, versions)
+    fn forget(&mut self, _set: &str, _versions: &[i64]) -> Result<(), DriverError> {
+        Ok(())
     }
 
     fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError> {

@@ -1,32 +1,28 @@
-//! The shadow database: every step is run on it, in order, by the engine that runs it at a user's.
+//! The shadow databases: every step is run in order, by the engine that runs it at a user's, on one that is empty and on
+//! one that has rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::sync::mpsc;
+use std::thread;
 
 use molos_runtime::catalog::{self, Unreadable};
 use molos_runtime::driver::Driver as _;
 use molos_runtime::rusqlite::Connection;
-use molos_runtime::script::statements;
-use molos_runtime::{Difference, Direction, Fingerprint, Migration, Migrations, Schema, engine};
+use molos_runtime::{Direction, Fingerprint, Migration, Migrations, Schema, engine};
+
+use proc_macro2::TokenStream;
 
 use crate::diagnostic::Diagnostic;
-use crate::explain::{Failure, explain, foreign_keys_pragma, underline_statement};
-use crate::input::Input;
-use crate::lint::{self, Finding, INEXACT_DOWN};
+use crate::expand;
+use crate::explain::{Failure, explain, foreign_keys_pragma};
+use crate::input::{Function, Input};
+use crate::lint::{self, BROKEN_REFERENCE, Finding};
+use crate::populated::{Found, Populated, Unproven};
 use crate::sandbox::Sandbox;
 use crate::source::{MigrationFile, Script, Source, words};
 use crate::statements::Sql;
 use crate::table::{self, Model};
-
-/// A database with the schema that the migrations lead to.
-pub(crate) struct Shadow<'s> {
-    stage: Stage<'s>,
-    /// The fingerprint of the schema after each version.
-    fingerprints: Fingerprints,
-    /// What is wrong with the files, and went wrong on the way there.
-    errors: Vec<Diagnostic>,
-    findings: Vec<Finding>,
-}
 
 /// The fingerprint of the schema that each version leads to.
 pub(crate) type Fingerprints = BTreeMap<i64, Fingerprint>;
@@ -35,11 +31,13 @@ pub(crate) type Fingerprints = BTreeMap<i64, Fingerprint>;
 #[derive(Default)]
 pub(crate) struct Rehearsed {
     /// The structs for the schema that the migrations lead to.
-    pub(crate) models: Vec<Model>,
+    pub(crate) tables: TokenStream,
     pub(crate) fingerprints: Fingerprints,
     /// Everything that is wrong.
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) findings: Vec<Finding>,
+    /// What could not be tried with rows.
+    pub(crate) unproven: Vec<Unproven>,
 }
 
 impl From<Diagnostic> for Rehearsed {
@@ -48,98 +46,142 @@ impl From<Diagnostic> for Rehearsed {
     }
 }
 
-impl<'s> Shadow<'s> {
-    /// Runs every migration; those that have a way back are taken there as well, in a database of their own.
-    pub(crate) fn rehearse(source: &'s Source, input: &'s Input) -> Result<Self, Diagnostic> {
-        let mut shadow = Self {
-            stage: Stage::open(source, input)?,
-            fingerprints: Fingerprints::new(),
-            errors: source.errors.clone(),
-            findings: Vec::new(),
-        };
+/// Runs every migration on both databases, at the same time: the one with rows follows the empty one.
+pub(crate) fn rehearse(source: &Source, input: &Input) -> Result<Rehearsed, Diagnostic> {
+    let (functions, set) = (input.functions.as_slice(), input.set.as_str());
+    let (to_follow, passed) = mpsc::channel();
+    let (rehearsed, found) = thread::scope(|scope| {
+        let populated = thread::Builder::new().spawn_scoped(scope, move || -> Result<Found, Diagnostic> {
+            let mut populated = Populated::new(Stage::open(source, functions, set)?);
+            passed.iter().try_for_each(|file| populated.follow(file))?;
+            Ok(populated.finish())
+        });
+        let empty = Empty::run(source, functions, set, &to_follow);
+        drop(to_follow);
+        let rehearsed = empty.and_then(|empty| empty.finish(input));
+        let found = populated.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        (rehearsed, found)
+    });
+    let (mut rehearsed, unusable) = rehearsed?;
+    let Found { findings, unproven } = found.map_err(|error| broken(&error))??;
+    // What refers to what is gone is told where it broke.
+    if findings.iter().all(|finding| finding.lint != BROKEN_REFERENCE) {
+        rehearsed.errors.extend(unusable);
+    }
+    rehearsed.findings.extend(findings);
+    rehearsed.unproven = unproven;
+    Ok(rehearsed)
+}
+
+/// The database of somebody who starts the program for the first time.
+struct Empty<'s> {
+    stage: Stage<'s>,
+    fingerprints: Fingerprints,
+    /// What is wrong with the files, and went wrong on the way.
+    errors: Vec<Diagnostic>,
+    findings: Vec<Finding>,
+}
+
+impl<'s> Empty<'s> {
+    fn run(
+        source: &'s Source,
+        functions: &'s [Function],
+        set: &'s str,
+        passed: &mpsc::Sender<&'s MigrationFile>,
+    ) -> Result<Self, Diagnostic> {
+        let mut stage = Stage::open(source, functions, set)?;
         let mut schema = Schema::default();
-        let has_downs = source.migrations.iter().any(|file| file.down.is_some());
-        let mut way_back = if has_downs { Some(WayBack::open(source, input)?) } else { None };
-        let mut passed = Vec::new();
+        let (mut fingerprints, mut findings, mut errors) = (Fingerprints::new(), Vec::new(), source.errors.clone());
         // Words of the scripts that failed: what they would have made, and later ones may miss.
         let mut missing = BTreeSet::new();
         for file in &source.migrations {
-            match shadow.stage.run(file, Direction::Up) {
+            match stage.run(file, Direction::Up) {
                 Ok(()) => {
-                    passed.push(file);
-                    let change = shadow.stage.sandbox.seen().change;
-                    let changed =
-                        schema.refresh(shadow.stage.sandbox.conn(), &change).map_err(|error| broken(&error))?;
-                    let shown = format!("{}/{}", source.directory, file.up.path);
-                    shadow.findings.extend(lint::losses(&changed, &schema, file, &shown));
-                    shadow.fingerprints.insert(file.version, schema.fingerprint());
-                    if let Some(way_back) = &mut way_back {
-                        shadow.findings.extend(way_back.follow(&passed)?);
-                    }
+                    let change = stage.sandbox.seen().change;
+                    let changed = schema.refresh(stage.sandbox.conn(), &change).map_err(|error| broken(&error))?;
+                    findings.extend(lint::losses(&changed, &schema, file, &stage.shown(&file.up)));
+                    fingerprints.insert(file.version, schema.fingerprint());
+                    // If nobody follows any more, that is told by whoever stopped.
+                    let _ = passed.send(file);
                 }
                 // What a file that could not be read would have made may be what is missing here.
                 Err(failure) if failure.message.is_some() && !source.errors.is_empty() => {}
                 Err(failure) if failure.follows_from(&missing) => {}
                 Err(failure) => {
                     missing.extend(words(file.up.sql()));
-                    shadow.errors.push(failure.diagnostic);
+                    errors.push(failure.diagnostic);
                 }
             }
         }
-        if shadow.errors.is_empty() {
-            // Whether a key can be enforced at all is seen once, at the end: to look after each step would cost the
-            // square of their number.
-            let violations = shadow.stage.sandbox.check_all_keys().map_err(|error| broken(&error.source))?;
-            shadow.errors.extend(violations.keys().map(unenforceable));
+        if errors.is_empty() {
+            // Whether a key can be enforced at all is seen once, at the end: it may be only then that it can.
+            let violations = stage.sandbox.check_all_keys().map_err(|error| broken(&error.source))?;
+            errors.extend(violations.keys().map(unenforceable));
         }
-        Ok(shadow)
+        Ok(Self { stage, fingerprints, errors, findings })
     }
 
-    /// Reads back the schema that the migrations lead to.
-    pub(crate) fn finish(self, input: &Input) -> Result<Rehearsed, Diagnostic> {
+    /// Writes the structs for the schema that the migrations lead to. What in there cannot be used is returned apart.
+    fn finish(self, input: &Input) -> Result<(Rehearsed, Vec<Diagnostic>), Diagnostic> {
         let Self { stage, fingerprints, mut errors, findings } = self;
         let conn = stage.sandbox.conn();
         let (tables, unreadable) = catalog::tables(conn)
             .map_err(|error| Diagnostic::new(format!("the schema cannot be read back: {error}")))?;
-        let incomplete = !errors.is_empty();
-        errors.extend(unreadable.into_iter().filter(|_| !incomplete).map(|Unreadable { name, source }| {
-            Diagnostic::new(format!("after the last migration, `{name}` cannot be used: {source}"))
-                .help("drop it, or create it again, in a new migration")
-        }));
         let (models, misnamed) = table::models(tables, &input.rename);
-        if !incomplete {
-            errors.extend(misnamed);
-            errors.extend(models.iter().filter_map(|model| unusable(conn, model)));
+        let mut unusable = Vec::new();
+        if errors.is_empty() {
+            errors = misnamed;
+            unusable.extend(unreadable.into_iter().map(|Unreadable { name, source }| {
+                Diagnostic::new(format!("after the last migration, `{name}` cannot be used: {source}"))
+                    .help("drop it, or create it again, in a new migration")
+            }));
+            unusable.extend(models.iter().filter_map(|model| unusable_rows(conn, model)));
         }
-        Ok(Rehearsed { models, fingerprints, errors, findings })
+        let tables = expand::tables(&models, &input.molos);
+        Ok((Rehearsed { tables, fingerprints, errors, findings, unproven: Vec::new() }, unusable))
     }
 }
 
 /// A sandbox to run the steps of a directory in.
-struct Stage<'s> {
-    sandbox: Sandbox,
+pub(crate) struct Stage<'s> {
+    pub(crate) sandbox: Sandbox,
     source: &'s Source,
-    input: &'s Input,
+    functions: &'s [Function],
+    set: &'s str,
 }
 
 impl<'s> Stage<'s> {
-    fn open(source: &'s Source, input: &'s Input) -> Result<Self, Diagnostic> {
-        let mut sandbox = Sandbox::open(&input.functions).map_err(|error| broken(&error))?;
+    fn open(source: &'s Source, functions: &'s [Function], set: &'s str) -> Result<Self, Diagnostic> {
+        let mut sandbox = Sandbox::open(functions).map_err(|error| broken(&error))?;
         sandbox.enter().map_err(|error| broken(&error.source))?;
         sandbox.create_history().map_err(|error| broken(&error.source))?;
-        Ok(Self { sandbox, source, input })
+        Ok(Self { sandbox, source, functions, set })
+    }
+
+    /// The same, before the first step.
+    pub(crate) fn another(&self) -> Result<Self, Diagnostic> {
+        Self::open(self.source, self.functions, self.set)
+    }
+
+    /// The file of a script, as the user knows it.
+    pub(crate) fn shown(&self, script: &Script) -> String {
+        format!("{}/{}", self.source.directory, script.path)
+    }
+
+    pub(crate) fn schema(&self) -> Result<Schema, Diagnostic> {
+        Schema::read(self.sandbox.conn()).map_err(|error| broken(&error))
     }
 
     /// Runs one step in a transaction of its own.
-    fn run(&mut self, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
+    pub(crate) fn run(&mut self, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
         let script = match direction {
             Direction::Up => &file.up,
             Direction::Down => file.down.as_ref().unwrap_or(&file.up),
         };
-        let shown = format!("{}/{}", self.source.directory, script.path);
+        let shown = self.shown(script);
         let migration = as_migration(file);
         let list = std::slice::from_ref(&migration);
-        let migrations = Migrations::new(&self.input.set, &self.source.directory, list);
+        let migrations = Migrations::new(self.set, &self.source.directory, list);
         let sandbox = &mut self.sandbox;
         sandbox.begin().map_err(|error| Failure::of_its_own(broken(&error.source)))?;
         let result = engine::run(sandbox, &migrations, direction, &[migration], &|_| {});
@@ -154,77 +196,6 @@ impl<'s> Stage<'s> {
     }
 }
 
-/// A second database, in which every step is applied, taken back and applied again. To undo a change of the schema
-/// would make SQLite read all of it anew, so nothing is undone while all goes well.
-struct WayBack<'s> {
-    stage: Stage<'s>,
-    schema: Schema,
-}
-
-impl<'s> WayBack<'s> {
-    fn open(source: &'s Source, input: &'s Input) -> Result<Self, Diagnostic> {
-        Ok(Self { stage: Stage::open(source, input)?, schema: Schema::default() })
-    }
-
-    /// Goes on to the last of `passed`, all of which are known to work. Returns what is wrong with its way back.
-    fn follow(&mut self, passed: &[&MigrationFile]) -> Result<Option<Finding>, Diagnostic> {
-        let Some((file, before)) = passed.split_last() else { return Ok(None) };
-        let wanted = self.schema.fingerprint();
-        if self.run(file, Direction::Up).is_err() {
-            self.replay(passed)?;
-        }
-        let Some(down) = &file.down else { return Ok(None) };
-        let shown = format!("{}/{}", self.stage.source.directory, down.path);
-        let wrong = match self.run(file, Direction::Down) {
-            Err(failure) => Some(("failing-down", failure.diagnostic)),
-            Ok(()) if self.schema.fingerprint() != wanted => {
-                let found = std::mem::take(&mut self.schema);
-                self.replay(before)?;
-                let differences = found.differences(&self.schema);
-                self.replay(passed)?;
-                Some((INEXACT_DOWN, leads_elsewhere(down, &shown, &differences)))
-            }
-            Ok(()) => self.run(file, Direction::Up).err().map(|failure| {
-                ("failing-again", failure.diagnostic.note(format!("it works once, and no more after `{shown}`")))
-            }),
-        };
-        if wrong.is_some() {
-            self.replay(passed)?;
-        }
-        Ok(wrong.map(|(lint, diagnostic)| Finding {
-            version: file.version,
-            direction: Direction::Down,
-            lint,
-            subject: String::new(),
-            diagnostic,
-        }))
-    }
-
-    fn run(&mut self, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
-        self.stage.run(file, direction)?;
-        let sandbox = &self.stage.sandbox;
-        let refreshed = self.schema.refresh(sandbox.conn(), &sandbox.seen().change);
-        refreshed.map(drop).map_err(|error| Failure::of_its_own(broken(&error)))
-    }
-
-    /// Starts again from nothing.
-    fn replay(&mut self, passed: &[&MigrationFile]) -> Result<(), Diagnostic> {
-        *self = Self::open(self.stage.source, self.stage.input)?;
-        passed.iter().try_for_each(|file| self.run(file, Direction::Up)).map_err(|failure| failure.diagnostic)
-    }
-}
-
-fn leads_elsewhere(down: &Script, shown: &str, differences: &[Difference]) -> Diagnostic {
-    let title = format!("`{shown}` does not lead back to the schema before its migration");
-    let error = underline_statement(Diagnostic::new(title), down, shown, first_statement(down));
-    let error = differences.iter().fold(error, |error, difference| error.note(difference.to_string()));
-    error.help("correct it; if that is how it is to be, write `-- molos: allow inexact-down` at its head")
-}
-
-fn first_statement(script: &Script) -> usize {
-    statements(script.sql()).next().map_or(0, |statement| statement.offset)
-}
-
 fn unenforceable((table, parent): &(String, String)) -> Diagnostic {
     if parent.is_empty() {
         return Diagnostic::new(format!("after the last migration, a foreign key cannot be enforced: {table}"))
@@ -234,12 +205,12 @@ fn unenforceable((table, parent): &(String, String)) -> Diagnostic {
     Diagnostic::new(format!("after the last migration, rows of `{table}` refer to what is not in `{parent}`"))
 }
 
-fn broken(error: &dyn Display) -> Diagnostic {
+pub(crate) fn broken(error: &dyn Display) -> Diagnostic {
     Diagnostic::new(format!("the shadow database failed: {error}"))
 }
 
 /// Prepares every statement that is generated for a table.
-fn unusable(conn: &Connection, model: &Model) -> Option<Diagnostic> {
+fn unusable_rows(conn: &Connection, model: &Model) -> Option<Diagnostic> {
     let sql = Sql::of(model);
     sql.statements().find_map(|(what, statement)| {
         let error = conn.prepare(statement).err()?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use molos_runtime::script::{TokenKind, is_blank, position, tokens};
 use molos_runtime::{Checksum, down_path, normalise};
@@ -53,7 +53,7 @@ pub(crate) struct Script {
     /// The file, relative to the directory.
     pub(crate) path: String,
     /// The file's whole text, normalised.
-    pub(crate) file: Rc<str>,
+    pub(crate) file: Arc<str>,
     /// The bytes of the file that are the script.
     pub(crate) range: Range<usize>,
     pub(crate) directives: Directives,
@@ -244,7 +244,7 @@ impl Reader {
     fn migration(
         &mut self,
         path: &str,
-        file: Rc<str>,
+        file: Arc<str>,
         layout: Layout,
         version: i64,
         name: Range<usize>,
@@ -259,7 +259,7 @@ impl Reader {
         };
         let sectioned = sections.is_some();
         let (up, down) = sections.map_or((0..file.len(), None), |sections| (sections.up, sections.down));
-        let up = self.script(path, Rc::clone(&file), up);
+        let up = self.script(path, Arc::clone(&file), up);
         let down = down.filter(|range| !is_blank(&file[range.clone()]));
         let down = down.map(|range| self.script(path, file, range));
         if let Some(down) = &down {
@@ -269,7 +269,7 @@ impl Reader {
         Some(MigrationFile { version, name, up, down, checksum, layout, sectioned })
     }
 
-    fn script(&mut self, path: &str, file: Rc<str>, range: Range<usize>) -> Script {
+    fn script(&mut self, path: &str, file: Arc<str>, range: Range<usize>) -> Script {
         let (directives, wrong) = directive::parse(&file[range.clone()]);
         for (within, error) in wrong {
             let place = range.start + within.start..range.start + within.end;
@@ -288,7 +288,7 @@ impl Reader {
     }
 
     /// The normalised text of a file.
-    fn text(&mut self, path: &str) -> Option<Rc<str>> {
+    fn text(&mut self, path: &str) -> Option<Arc<str>> {
         let shown = self.shown(path);
         let error = match fs::read(self.root.join(path)) {
             Err(error) => Diagnostic::new(format!("`{shown}` cannot be read: {error}")),

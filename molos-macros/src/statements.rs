@@ -87,7 +87,7 @@ impl Sql {
 
 /// A column's default where an expression is expected: a bare or double-quoted word is a string in a `DEFAULT`, and
 /// would be a column here.
-fn default_expression(default: &str) -> String {
+pub(crate) fn default_expression(default: &str) -> String {
     let keyword = ["NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"];
     let is_word = default.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && default.chars().all(|c| c.is_alphanumeric() || c == '_');

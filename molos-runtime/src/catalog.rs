@@ -87,28 +87,39 @@ pub fn tables(conn: &Connection) -> Result<(Vec<Table>, Vec<Unreadable>)> {
     Ok((tables, unreadable))
 }
 
-fn columns(conn: &Connection, table: &str) -> Result<Vec<Column>> {
-    // A rowid table whose key has no index of its own keeps it in the rowid: https://sqlite.org/lang_createtable.html
-    const COLUMNS: &str = "\
-        SELECT name, type, \"notnull\", dflt_value, pk, hidden, \
-        NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk') \
-        FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
-    let mut statement = conn.prepare_cached(COLUMNS)?;
-    let columns = statement.query_map([table], |row| {
-        let key = row.get(4)?;
-        let hidden: i64 = row.get(5)?;
-        let key_has_no_index: bool = row.get(6)?;
-        Ok(Column {
-            name: row.get(0)?,
-            declared_type: row.get(1)?,
-            not_null: row.get(2)?,
-            default: row.get(3)?,
-            key,
-            rowid: key > 0 && key_has_no_index,
-            generated: hidden > 1,
-        })
-    })?;
-    columns.collect()
+/// Reads the columns of a table, in order, without hidden ones.
+pub fn columns(conn: &Connection, table: &str) -> Result<Vec<Column>> {
+    let mut columns = Vec::new();
+    // The pragmas as statements are prepared several times faster than as functions, and each has to be prepared again
+    // whenever the schema changes.
+    let mut statement = conn.prepare(&format!("PRAGMA main.table_xinfo({})", quote(table)))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let hidden: i64 = row.get(6)?;
+        if hidden != 1 {
+            let (name, declared_type, not_null, default, key) =
+                (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+            columns.push(Column { name, declared_type, not_null, default, key, rowid: false, generated: hidden > 1 });
+        }
+    }
+    if columns.iter().any(|column| column.key > 0) && !key_has_index(conn, table)? {
+        // A rowid table whose key has no index of its own keeps it in the rowid: https://sqlite.org/lang_createtable.html
+        for column in &mut columns {
+            column.rowid = column.key > 0;
+        }
+    }
+    Ok(columns)
+}
+
+fn key_has_index(conn: &Connection, table: &str) -> Result<bool> {
+    let mut statement = conn.prepare(&format!("PRAGMA main.index_list({})", quote(table)))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if row.get_ref(3)?.as_str()? == "pk" {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// `name` as SQL, whatever is in it.

@@ -152,9 +152,19 @@ impl Schema {
     }
 
     fn rowid(&self, table: &str) -> Option<i64> {
-        let name = table.to_lowercase();
-        let object = Object { kind: "table".to_owned(), table: name.clone(), name };
-        self.objects.get(&object).map(|(rowid, _)| *rowid)
+        self.table(table).map(|(rowid, _)| *rowid)
+    }
+
+    /// The statement that creates a table.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sql(&self, table: &str) -> Option<&str> {
+        self.table(table).map(|(_, definition)| definition.sql.as_str())
+    }
+
+    fn table(&self, table: &str) -> Option<&(i64, Definition)> {
+        let name = table.to_ascii_lowercase();
+        self.objects.get(&Object { kind: "table".to_owned(), table: name.clone(), name })
     }
 
     /// The fingerprint of the whole schema.

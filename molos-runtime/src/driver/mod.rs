@@ -5,6 +5,8 @@ mod sqlite;
 
 use std::collections::BTreeMap;
 
+pub use sqlite::violations_of;
+
 use crate::error::Source;
 use crate::history::{Applied, Record};
 use crate::{ForeignKeys, Schema, Script};

@@ -9,6 +9,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, ErrorCode, Row, params};
 
 use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
+use crate::catalog::quote;
 use crate::history::{Applied, Record};
 use crate::script::statements;
 use crate::{ForeignKeys, Schema, Script};
@@ -97,21 +98,7 @@ impl Driver for Connection {
     }
 
     fn violations(&mut self) -> Result<Violations, DriverError> {
-        let mut violations = Violations::new();
-        let mut statement = match self.prepare("PRAGMA foreign_key_check") {
-            Ok(statement) => statement,
-            // A key that names no unique columns of its parent: nothing can be checked, which is the thing to count.
-            Err(error) if is_sql_error(&error) => {
-                violations.insert((message(&error), String::new()), 1);
-                return Ok(violations);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            *violations.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
-        }
-        Ok(violations)
+        violations_of(self, None)
     }
 
     fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
@@ -192,6 +179,27 @@ impl Driver for Connection {
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {
         Ok(claims(self)?)
     }
+}
+
+/// Every foreign key of a table, or of all tables, that points at nothing.
+pub fn violations_of(conn: &Connection, table: Option<&str>) -> Result<Violations, DriverError> {
+    let mut violations = Violations::new();
+    let of_table = table.map(|table| format!("({})", quote(table)));
+    let sql = format!("PRAGMA foreign_key_check{}", of_table.unwrap_or_default());
+    let mut statement = match conn.prepare(&sql) {
+        Ok(statement) => statement,
+        // A key that names no unique columns of its parent: nothing can be checked, which is the thing to count.
+        Err(error) if is_sql_error(&error) => {
+            violations.insert((message(&error), String::new()), 1);
+            return Ok(violations);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        *violations.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
+    }
+    Ok(violations)
 }
 
 /// The histories that are tables: the tool, the table, and what makes its rows versions.

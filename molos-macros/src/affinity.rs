@@ -1,0 +1,23 @@
+//! SQLite's rules for the types of columns: <https://sqlite.org/datatype3.html#determination_of_column_affinity>
+
+/// What a column makes of the values that are put into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Affinity {
+    Integer,
+    Text,
+    Blob,
+    Real,
+    Numeric,
+}
+
+/// The affinity of a column that is declared so, in lower case.
+pub(crate) fn affinity(declared: &str) -> Affinity {
+    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
+    match () {
+        () if has(&["int"]) => Affinity::Integer,
+        () if has(&["char", "clob", "text"]) => Affinity::Text,
+        () if declared.is_empty() || has(&["blob"]) => Affinity::Blob,
+        () if has(&["real", "floa", "doub"]) => Affinity::Real,
+        () => Affinity::Numeric,
+    }
+}

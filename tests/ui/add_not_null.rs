@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/add_not_null");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/cascade_in_rebuild");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/check_over_rows");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/column_not_copied");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/columns_moved");
+
+fn main() {}

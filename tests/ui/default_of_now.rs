@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/default_of_now");
+
+fn main() {}

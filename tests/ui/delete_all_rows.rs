@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/delete_all_rows");
+
+fn main() {}

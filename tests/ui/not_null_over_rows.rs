@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/not_null_over_rows");
+
+fn main() {}

@@ -1,0 +1,2 @@
+-- molos: allow drop-table users
+DROP TABLE users;

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/reference_left_behind");
+
+fn main() {}

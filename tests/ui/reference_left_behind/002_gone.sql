@@ -1,0 +1,2 @@
+-- molos: allow drop-table sessions
+DROP TABLE sessions;

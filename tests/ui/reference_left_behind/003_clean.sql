@@ -1,0 +1,2 @@
+DROP VIEW signed_in;
+DROP TRIGGER clean;

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/unique_over_rows");
+
+fn main() {}

@@ -1,0 +1,2 @@
+ALTER TABLE users ADD COLUMN slug TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX users_slug ON users (slug);
