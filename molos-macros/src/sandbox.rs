@@ -10,7 +10,7 @@ use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
 use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Applied, Change, ForeignKeys, HISTORY_TABLE, Record, Schema, Script};
+use molos_runtime::{Applied, Change, ForeignKeys, HISTORY_TABLE, Migration, Record, Schema, Script};
 
 use crate::input::Function;
 use crate::source::words;
@@ -361,12 +361,12 @@ impl Driver for Sandbox {
         self.conn.create_history()
     }
 
-    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError> {
-        self.conn.record(set, records)
+    fn record(&mut self, records: &[Record<'_>]) -> Result<(), DriverError> {
+        self.conn.record(records)
     }
 
-    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError> {
-        self.conn.forget(set, versions)
+    fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError> {
+        self.conn.forget(steps)
     }
 
     fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError> {

@@ -87,7 +87,7 @@ impl Migrator<'_> {
         if history.is_none() {
             conn.create_history().map_err(|error| failed("creating the history table", error))?;
         }
-        engine::record(conn, &self.migrations, &steps).map_err(|error| failed("writing the history", error))?;
+        engine::record(conn, &steps).map_err(|error| failed("writing the history", error))?;
         self.when_free("committing", || conn.commit())?;
         let tool = match candidate {
             Candidate::History(tool) => Some(tool),
@@ -119,7 +119,7 @@ pub(crate) fn recognise<'m>(
         (Some((migration, candidate)), _) if is_same(&migration) => Ok((migration, candidate)),
         (None, [only]) => Ok((*only, Candidate::Nearest)),
         (None, [_, ..]) => {
-            let steps = same.iter().map(|migration| Step::of(migrations, migration)).collect();
+            let steps = same.iter().map(|migration| Step::of(migration)).collect();
             Err(Error::AmbiguousSchema { steps })
         }
         (claimed, _) => Err(not_adopted(migrations, found, claimed, &schemas()?)),
@@ -133,7 +133,7 @@ fn not_adopted(
     schemas: &[Schema],
 ) -> Error {
     let difference = |(migration, schema): (Migration<'_>, &Schema)| {
-        (Step::of(migrations, &migration), migration.version(), found.differences(schema))
+        (Step::of(&migration), migration.version(), found.differences(schema))
     };
     let all = migrations.iter().zip(schemas).map(difference);
     let nearest = match claimed {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Checksum, Difference, Direction, Migration, Migrations};
+use crate::{Checksum, Difference, Direction, Migration};
 
 /// Which migration an error is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ impl Step {
         Self { set: set.to_owned(), version, name: name.to_owned() }
     }
 
-    pub(crate) fn of(migrations: &Migrations<'_>, migration: &Migration<'_>) -> Self {
-        Self::new(migrations.set(), migration.version(), migration.name())
+    pub(crate) fn of(migration: &Migration<'_>) -> Self {
+        Self::new(migration.set(), migration.version(), migration.name())
     }
 }
 

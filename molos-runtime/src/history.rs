@@ -27,6 +27,8 @@ pub struct Applied {
 #[derive(Clone, Debug)]
 #[doc(hidden)]
 pub struct Record<'m> {
+    /// The set it belongs to.
+    pub set: &'m str,
     /// What is known of the migration from now on.
     pub applied: Applied,
     /// The SQL that takes it back, kept so that an older binary can.

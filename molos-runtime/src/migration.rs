@@ -11,6 +11,8 @@ use crate::{Checksum, Error, Fingerprint, Migrator, Report};
 /// takes it back down. It borrows everything, from the binary if it is embedded.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration<'m> {
+    set: &'m str,
+    directory: &'m str,
     version: i64,
     path: &'m str,
     name: &'m str,
@@ -92,7 +94,20 @@ impl<'m> Migration<'m> {
         up: Script<'m>,
         down: Option<Script<'m>>,
     ) -> Self {
-        Self { version, path, name, checksum, fingerprint: None, up, down, irreversible: None }
+        Self { set: "", directory: "", version, path, name, checksum, fingerprint: None, up, down, irreversible: None }
+    }
+
+    /// The same migration as one of the set `set`, read from `directory`.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn in_set(self, set: &'m str, directory: &'m str) -> Self {
+        Self { set, directory, ..self }
+    }
+
+    /// The name of the set that it was taken from, with [`Migrations::iter`] or [`Migrations::get`]; empty before that.
+    #[must_use]
+    pub const fn set(&self) -> &'m str {
+        self.set
     }
 
     /// The version: migrations are applied in the order of these numbers.
@@ -156,6 +171,11 @@ impl<'m> Migration<'m> {
             (Direction::Down, Some(down)) if down.line > 1 => Cow::Borrowed(self.path),
             (Direction::Down, _) => Cow::Owned(down_path(self.path)),
         }
+    }
+
+    /// The same file, with the directory as the macro was given it.
+    pub(crate) fn file(&self, direction: Direction) -> String {
+        format!("{}/{}", self.directory, self.path(direction))
     }
 
     pub(crate) fn script(&self, direction: Direction) -> Option<Script<'m>> {
@@ -247,6 +267,8 @@ impl Entry {
         let irreversible = self.irreversible.map(|len| next(index(len)));
         let (start, len) = (usize::from(self.name.0), usize::from(self.name.1));
         Migration {
+            set: "",
+            directory: "",
             version: self.version,
             path,
             name: path.get(start..start + len).unwrap_or(path),
@@ -310,23 +332,25 @@ impl<'m> Migrations<'m> {
     /// The migrations, in the order of their versions.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Migration<'m>> + ExactSizeIterator + use<'m> {
-        let list = self.list;
-        (0..self.len()).map(move |at| match list {
+        let Self { set, directory, list } = *self;
+        let migrations = (0..self.len()).map(move |at| match list {
             List::Made(list) => list[at],
             List::Embedded(text, entries) => entries[at].migration(text),
-        })
+        });
+        migrations.map(move |migration| migration.in_set(set, directory))
     }
 
     /// The migration of this version.
     #[must_use]
     pub fn get(&self, version: i64) -> Option<Migration<'m>> {
-        match self.list {
+        let migration = match self.list {
             List::Made(list) => list.get(list.binary_search_by_key(&version, Migration::version).ok()?).copied(),
             List::Embedded(text, entries) => {
                 let at = entries.binary_search_by_key(&version, |entry| entry.version).ok()?;
                 entries.get(at).map(|entry| entry.migration(text))
             }
-        }
+        };
+        migration.map(|migration| migration.in_set(self.set, self.directory))
     }
 
     /// The newest migration.

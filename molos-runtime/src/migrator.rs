@@ -162,7 +162,7 @@ impl<'m> Migrator<'m> {
     /// Those that `migrate` gives before it runs anything.
     pub fn plan<D: Driver>(&self, conn: &mut D) -> Result<Plan<'m>, Error> {
         let steps = plan::up(&self.migrations, &self.history(conn)?, self.target, self.order)?;
-        Ok(Plan::new(&self.migrations, Direction::Up, steps))
+        Ok(Plan::new(Direction::Up, steps))
     }
 
     /// What [`rollback`](Self::rollback) would run now. Nothing is changed.
@@ -172,7 +172,7 @@ impl<'m> Migrator<'m> {
     /// Those that `rollback` gives before it runs anything.
     pub fn plan_rollback<D: Driver>(&self, conn: &mut D, back: Rollback) -> Result<Plan<'m>, Error> {
         let steps = plan::down(&self.migrations, &self.history(conn)?, back)?;
-        Ok(Plan::new(&self.migrations, Direction::Down, steps))
+        Ok(Plan::new(Direction::Down, steps))
     }
 
     /// Where every migration stands, also in a database that `migrate` would refuse. Nothing is changed.
@@ -196,7 +196,7 @@ impl<'m> Migrator<'m> {
         let history = self.history(conn)?;
         let pending = plan::up(&self.migrations, &history, self.target, self.order)?;
         if !pending.is_empty() {
-            let pending = pending.iter().map(|migration| Step::of(&self.migrations, migration)).collect();
+            let pending = pending.iter().map(|migration| Step::of(migration)).collect();
             return Err(Error::Pending { pending });
         }
         self.check_schema(conn, &history)?;
@@ -225,7 +225,7 @@ impl<'m> Migrator<'m> {
         if differences.is_empty() {
             return Ok(());
         }
-        Err(Error::Drift { step: Step::of(&self.migrations, last), differences })
+        Err(Error::Drift { step: Step::of(last), differences })
     }
 
     fn history<D: Driver>(&self, conn: &mut D) -> Result<Vec<Applied>, Error> {
@@ -288,7 +288,7 @@ impl<'m> Migrator<'m> {
             Transaction::All => steps.len(),
             Transaction::Each => steps.len().min(1),
         };
-        let reports = engine::run(conn, &self.migrations, direction, &steps[..count], &self.on_event)?;
+        let reports = engine::run(conn, direction, &steps[..count], &self.on_event)?;
         self.when_free("committing", || conn.commit())?;
         Ok((reports, steps.len() - count))
     }

@@ -31,14 +31,13 @@ pub(crate) enum Order {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Plan<'m> {
-    migrations: Migrations<'m>,
     direction: Direction,
     steps: Vec<Migration<'m>>,
 }
 
 impl<'m> Plan<'m> {
-    pub(crate) fn new(migrations: &Migrations<'m>, direction: Direction, steps: Vec<Migration<'m>>) -> Self {
-        Self { migrations: *migrations, direction, steps }
+    pub(crate) const fn new(direction: Direction, steps: Vec<Migration<'m>>) -> Self {
+        Self { direction, steps }
     }
 
     /// The migrations, in the order in which they would run.
@@ -73,8 +72,8 @@ impl fmt::Display for Plan<'_> {
         let plural = if self.steps.len() == 1 { "" } else { "s" };
         write!(f, "would {verb} {} migration{plural}", self.steps.len())?;
         for migration in &self.steps {
-            let path = migration.path(self.direction);
-            write!(f, "\n  {} {}  {}/{path}", migration.version(), migration.name(), self.migrations.directory())?;
+            let file = migration.file(self.direction);
+            write!(f, "\n  {} {}  {file}", migration.version(), migration.name())?;
             if f.alternate() {
                 for line in migration.sql(self.direction).unwrap_or_default().lines() {
                     write!(f, "\n    {line}")?;
@@ -107,7 +106,7 @@ pub(crate) fn up<'m>(
         .collect();
     match (order, pending.first(), current) {
         (Order::Strict, Some(first), Some(after)) if first.version() < after => {
-            Err(Error::OutOfOrder { step: Step::of(migrations, first), after })
+            Err(Error::OutOfOrder { step: Step::of(first), after })
         }
         _ => Ok(pending),
     }
@@ -136,8 +135,8 @@ pub(crate) fn down<'m>(
     let steps: Vec<_> = applied.take(count).collect();
     match steps.iter().find(|migration| migration.down().is_none()) {
         Some(migration) => Err(Error::Irreversible {
-            step: Step::of(migrations, migration),
-            file: format!("{}/{}", migrations.directory(), migration.path(Direction::Down)),
+            step: Step::of(migration),
+            file: migration.file(Direction::Down),
             reason: migration.irreversible().map(ToOwned::to_owned),
         }),
         None => Ok(steps),
@@ -172,7 +171,7 @@ pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
 fn agree(migrations: &Migrations, history: &[Applied]) -> Result<(), Error> {
     for (previous, next) in migrations.iter().zip(migrations.iter().skip(1)) {
         if previous.version() >= next.version() {
-            return Err(Error::Disordered { step: Step::of(migrations, &next), previous: previous.version() });
+            return Err(Error::Disordered { step: Step::of(&next), previous: previous.version() });
         }
     }
     let latest = migrations.latest().map(|migration| migration.version());
@@ -184,14 +183,14 @@ fn agree(migrations: &Migrations, history: &[Applied]) -> Result<(), Error> {
         };
         if migration.checksum() != applied.checksum {
             return Err(Error::Edited {
-                step: Step::of(migrations, &migration),
+                step: Step::of(&migration),
                 applied: applied.checksum,
                 embedded: migration.checksum(),
             });
         }
         if migration.name() != applied.name {
             let applied = applied.name.clone();
-            return Err(Error::Renamed { step: Step::of(migrations, &migration), applied });
+            return Err(Error::Renamed { step: Step::of(&migration), applied });
         }
     }
     match unknown.first() {

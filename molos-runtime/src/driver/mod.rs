@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Source;
 use crate::history::{Applied, Record};
-use crate::{ForeignKeys, Schema, Script};
+use crate::{ForeignKeys, Migration, Schema, Script};
 
 /// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
 ///
@@ -52,10 +52,10 @@ pub trait Driver {
     fn create_history(&mut self) -> Result<(), DriverError>;
 
     /// Writes rows to the history table.
-    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError>;
+    fn record(&mut self, records: &[Record<'_>]) -> Result<(), DriverError>;
 
-    /// Takes versions out of the history table.
-    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError>;
+    /// Takes migrations out of the history table.
+    fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError>;
 
     /// Whether the history table has migrations of other sets than `set`.
     fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError>;

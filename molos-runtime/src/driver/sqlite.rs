@@ -11,7 +11,7 @@ use rusqlite::{Batch, Connection, ErrorCode, Row, params};
 use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
 use crate::history::{Applied, Record};
 use crate::script::statements;
-use crate::{ForeignKeys, Schema, Script};
+use crate::{ForeignKeys, Migration, Schema, Script};
 
 const CREATE_HISTORY: &str = "\
 CREATE TABLE IF NOT EXISTS main._molos_migrations (
@@ -141,9 +141,9 @@ impl Driver for Connection {
         Ok(self.execute_batch(CREATE_HISTORY)?)
     }
 
-    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError> {
+    fn record(&mut self, records: &[Record<'_>]) -> Result<(), DriverError> {
         let mut statement = self.prepare(INSERT_HISTORY)?;
-        for Record { applied, down } in records {
+        for Record { set, applied, down } in records {
             let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
             let checksum = applied.checksum.to_string();
             statement.execute(params![
@@ -159,10 +159,10 @@ impl Driver for Connection {
         Ok(())
     }
 
-    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError> {
+    fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError> {
         let mut statement = self.prepare(DELETE_HISTORY)?;
-        for version in versions {
-            statement.execute(params![set, version])?;
+        for migration in steps {
+            statement.execute(params![migration.set(), migration.version()])?;
         }
         Ok(())
     }
