@@ -10,7 +10,7 @@ use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
 use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Applied, Change, ForeignKeys, HISTORY_TABLE, Migration, Record, Schema, Script};
+use molos_runtime::{Applied, Base, Change, ForeignKeys, HISTORY_TABLE, Migration, Record, Schema, Script};
 
 use crate::input::Function;
 use crate::source::words;
@@ -353,8 +353,16 @@ impl Driver for Sandbox {
         Ok(violations)
     }
 
-    fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
+    fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError> {
         self.conn.history(set)
+    }
+
+    fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError> {
+        self.conn.has_applied(base)
+    }
+
+    fn sets(&mut self) -> Result<Vec<String>, DriverError> {
+        self.conn.sets()
     }
 
     fn create_history(&mut self) -> Result<(), DriverError> {
@@ -367,10 +375,6 @@ impl Driver for Sandbox {
 
     fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError> {
         self.conn.forget(steps)
-    }
-
-    fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError> {
-        self.conn.has_other_sets(set)
     }
 
     fn schema(&mut self) -> Result<Schema, DriverError> {

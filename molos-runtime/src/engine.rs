@@ -29,7 +29,12 @@ pub fn run<D: Driver>(
         run_script(db, migration, direction)?;
         let elapsed = started.elapsed();
         emit(&Event::Finished { migration, direction, elapsed });
-        reports.push(StepReport { version: migration.version(), name: migration.name().to_owned(), elapsed });
+        reports.push(StepReport {
+            set: migration.set().to_owned(),
+            version: migration.version(),
+            name: migration.name().to_owned(),
+            elapsed,
+        });
     }
     let after = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let violations = more(&before, &after);

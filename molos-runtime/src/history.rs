@@ -7,6 +7,9 @@ use crate::Checksum;
 /// The name of the history table. It belongs to molos; a migration may read it, in a view for example.
 pub const HISTORY_TABLE: &str = "_molos_migrations";
 
+/// The name of a set that is given none.
+pub const DEFAULT_SET: &str = "app";
+
 /// A migration that was applied, as the history table has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -218,6 +218,32 @@ pub struct Migrations<'m> {
     set: &'m str,
     directory: &'m str,
     list: List<'m>,
+    pub(crate) after: &'m [Base<'m>],
+    pub(crate) table_prefix: &'m str,
+}
+
+/// The last migration of another directory that a set was rehearsed after, and so needs.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Base<'m> {
+    pub directory: &'m str,
+    pub version: i64,
+    pub name: &'m str,
+    pub checksum: [u8; 32],
+}
+
+/// What the macro writes; what [`Migrations::embedded`] takes.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded<'m> {
+    pub set: &'m str,
+    pub directory: &'m str,
+    /// The text of all files in one.
+    pub text: &'m str,
+    pub entries: &'m [Entry],
+    pub after: &'m [Base<'m>],
+    /// Empty if there is none.
+    pub table_prefix: &'m str,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -292,14 +318,32 @@ impl<'m> Migrations<'m> {
     /// used, with [`Error::Disordered`].
     #[must_use]
     pub const fn new(set: &'m str, directory: &'m str, list: &'m [Migration<'m>]) -> Self {
-        Self { set, directory, list: List::Made(list) }
+        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "" }
+    }
+
+    /// The same set, to be applied after these migrations of other sets.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn after(self, after: &'m [Base<'m>]) -> Self {
+        Self { after, ..self }
+    }
+
+    /// The same set, which owns the tables and views whose names start with `prefix`, in upper or lower case, and what
+    /// is on them.
+    ///
+    /// Where several sets share a database, [`Migrator::verify`] and [`Migrator::adopt`] compare each with its own
+    /// part of the schema. A set without a prefix owns what has the prefix of no other set.
+    #[must_use]
+    pub const fn table_prefix(self, prefix: &'m str) -> Self {
+        Self { table_prefix: prefix, ..self }
     }
 
     /// What the macro writes.
     #[doc(hidden)]
     #[must_use]
-    pub const fn embedded(set: &'m str, directory: &'m str, text: &'m str, entries: &'m [Entry]) -> Self {
-        Self { set, directory, list: List::Embedded(text, entries) }
+    pub const fn embedded(embedded: Embedded<'m>) -> Self {
+        let Embedded { set, directory, text, entries, after, table_prefix } = embedded;
+        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix }
     }
 
     /// The set's name in the history table.
@@ -332,7 +376,7 @@ impl<'m> Migrations<'m> {
     /// The migrations, in the order of their versions.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Migration<'m>> + ExactSizeIterator + use<'m> {
-        let Self { set, directory, list } = *self;
+        let Self { set, directory, list, .. } = *self;
         let migrations = (0..self.len()).map(move |at| match list {
             List::Made(list) => list[at],
             List::Embedded(text, entries) => entries[at].migration(text),
@@ -351,6 +395,11 @@ impl<'m> Migrations<'m> {
             }
         };
         migration.map(|migration| migration.in_set(self.set, self.directory))
+    }
+
+    /// Whether one of the migrations is this one.
+    pub(crate) fn has(&self, base: &Base<'_>) -> bool {
+        self.get(base.version).is_some_and(|migration| *migration.checksum().as_bytes() == base.checksum)
     }
 
     /// The newest migration.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::error::Step;
 use crate::history::Applied;
-use crate::report::{State, Status, StepStatus};
+use crate::report::{SetName, SetStatus, State, StepStatus};
 use crate::{Direction, Error, Migration, Migrations};
 
 /// How far back [`Migrator::rollback`](crate::Migrator::rollback) goes.
@@ -33,11 +33,13 @@ pub(crate) enum Order {
 pub struct Plan<'m> {
     direction: Direction,
     steps: Vec<Migration<'m>>,
+    /// How many sets it is about.
+    sets: usize,
 }
 
 impl<'m> Plan<'m> {
-    pub(crate) const fn new(direction: Direction, steps: Vec<Migration<'m>>) -> Self {
-        Self { direction, steps }
+    pub(crate) const fn new(direction: Direction, steps: Vec<Migration<'m>>, sets: usize) -> Self {
+        Self { direction, steps, sets }
     }
 
     /// The migrations, in the order in which they would run.
@@ -59,7 +61,7 @@ impl<'m> Plan<'m> {
     }
 }
 
-/// A line for each migration; with `{:#}`, each followed by its SQL.
+/// A line for each migration, with its set if there are several; with `{:#}`, each followed by its SQL.
 impl fmt::Display for Plan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
@@ -72,8 +74,8 @@ impl fmt::Display for Plan<'_> {
         let plural = if self.steps.len() == 1 { "" } else { "s" };
         write!(f, "would {verb} {} migration{plural}", self.steps.len())?;
         for migration in &self.steps {
-            let file = migration.file(self.direction);
-            write!(f, "\n  {} {}  {file}", migration.version(), migration.name())?;
+            let (set, file) = (SetName::of_several(self.sets, migration.set()), migration.file(self.direction));
+            write!(f, "\n  {set}{} {}  {file}", migration.version(), migration.name())?;
             if f.alternate() {
                 for line in migration.sql(self.direction).unwrap_or_default().lines() {
                     write!(f, "\n    {line}")?;
@@ -143,8 +145,8 @@ pub(crate) fn down<'m>(
     }
 }
 
-/// Where every migration stands, the database's own unknown ones included.
-pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
+/// Where every migration of a set stands, the database's own unknown ones included.
+pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> SetStatus {
     let current = history.last().map(|applied| applied.version);
     let mut steps: BTreeMap<i64, StepStatus> = BTreeMap::new();
     for migration in migrations.iter() {
@@ -164,7 +166,7 @@ pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
         };
         steps.insert(applied.version, StepStatus::new(applied.version, &applied.name, state, Some(applied)));
     }
-    Status::new(migrations.set(), steps.into_values().collect())
+    SetStatus::new(migrations.set(), steps.into_values().collect())
 }
 
 /// Whether the history and the list are about the same migrations.
