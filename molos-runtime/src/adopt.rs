@@ -122,7 +122,7 @@ impl Migrator<'_> {
         let all: Vec<Vec<Migration<'_>>> = sets.iter().map(|known| known.set.iter().collect()).collect();
         let is_known = all.iter().flatten().all(|migration| migration.fingerprint().is_some());
         let needed = !is_known || Owners::new(&sets, &[]).is_shared();
-        let rehearsed = if needed { rehearse(conn, &all)? } else { Vec::new() };
+        let rehearsed = if needed { rehearse(conn, &sets, &all)? } else { Vec::new() };
         let owners = Owners::new(&sets, &rehearsed);
         let part = |schema: &Schema, at| schema.part(|object| owners.owner(&object.table) == Some(at));
         let parts: Vec<Schema> = (0..sets.len()).map(|at| part(&found, at)).collect();
@@ -139,7 +139,7 @@ impl Migrator<'_> {
             }
             let known = Migrations::new(set.set(), set.directory(), &steps);
             let (last, candidate) = recognise(&known, found, &claims, self.target, || {
-                let rehearsed = rehearse(conn, &all)?;
+                let rehearsed = rehearse(conn, &sets, &all)?;
                 Ok(rehearsed.get(at).into_iter().flatten().map(|schema| part(schema, at)).collect())
             })?;
             let (version, name) = (last.version(), last.name().to_owned());

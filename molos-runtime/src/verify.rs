@@ -41,7 +41,7 @@ pub(crate) fn check_schema<D: Driver>(conn: &mut D, sets: &[SetHistory<'_>]) -> 
     if has_fingerprints(&found, sets, &applied) {
         return Ok(());
     }
-    let schemas = rehearse(conn, &applied)?;
+    let schemas = rehearse(conn, sets, &applied)?;
     let owners = Owners::new(sets, &schemas);
     let nothing = Schema::default();
     let expected = schemas.iter().flatten().last().unwrap_or(&nothing);
@@ -90,12 +90,20 @@ fn has_fingerprints(found: &Schema, sets: &[SetHistory<'_>], applied: &[Vec<Migr
 
 /// The schemas that the migrations of each set lead to, found out by running them, set by set, on a database of their
 /// own. What a set leads to holds what those before it led to.
-pub(crate) fn rehearse<D: Driver>(conn: &mut D, sets: &[Vec<Migration<'_>>]) -> Result<Vec<Vec<Schema>>, Error> {
-    let mut scripts = sets.iter().flatten().filter_map(|migration| migration.script(Direction::Up));
-    let schemas = conn.rehearse(&mut scripts);
-    let schemas = schemas.map_err(|error| failed("running the migrations in memory, to compare schemas", error))?;
-    let mut schemas = schemas.into_iter();
-    Ok(sets.iter().map(|steps| schemas.by_ref().take(steps.len()).collect()).collect())
+pub(crate) fn rehearse<D: Driver>(
+    conn: &mut D,
+    sets: &[SetHistory<'_>],
+    steps: &[Vec<Migration<'_>>],
+) -> Result<Vec<Vec<Schema>>, Error> {
+    let mut bases = sets.iter().flat_map(|known| known.set.after);
+    let doing = if bases.all(|base| sets.iter().any(|known| known.set.has(base))) {
+        "running the migrations in memory, to compare schemas"
+    } else {
+        "running the migrations in memory, without the sets they come after, to compare schemas"
+    };
+    let mut scripts = steps.iter().flatten().filter_map(|migration| migration.script(Direction::Up));
+    let mut schemas = conn.rehearse(&mut scripts).map_err(|error| failed(doing, error))?.into_iter();
+    Ok(steps.iter().map(|steps| schemas.by_ref().take(steps.len()).collect()).collect())
 }
 
 /// Which of several sets a table belongs to.
@@ -141,5 +149,65 @@ impl Owners {
     /// Whether several sets have one prefix.
     pub(crate) fn is_shared(&self) -> bool {
         self.prefixes.iter().enumerate().any(|(at, prefix)| self.first_with(prefix) != Some(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::Migrations;
+
+    fn set(name: &'static str, prefix: &'static str) -> SetHistory<'static> {
+        SetHistory { set: Migrations::new(name, name, &[]).table_prefix(prefix), history: Vec::new() }
+    }
+
+    fn schema(sql: &str) -> Schema {
+        let conn = Connection::open_in_memory().expect("a database");
+        conn.execute_batch(sql).expect("a schema");
+        Schema::read(&conn).expect("it can be read")
+    }
+
+    #[test]
+    fn a_table_belongs_to_the_set_with_the_longest_prefix_that_it_has() {
+        let sets =
+            [set("core", ""), set("task", "Task"), set("tasks", "tasks_"), set("notes", ""), set("more", "TASK")];
+        let rehearsed = [
+            vec![schema("CREATE TABLE users (a)")],
+            vec![schema("CREATE TABLE users (a); CREATE TABLE task (a)")],
+            Vec::new(),
+            vec![schema("CREATE TABLE users (a); CREATE TABLE task (a); CREATE TABLE notes (a)"), schema("")],
+            vec![schema("CREATE TABLE users (a); CREATE TABLE task (a); CREATE TABLE task_more (a)")],
+        ];
+        let owners = Owners::new(&sets, &rehearsed);
+        let cases = [
+            ("users", 0),
+            ("notes", 3),
+            ("by_hand", 0),
+            ("tas", 0),
+            ("task", 1),
+            ("task_more", 4),
+            ("task_by_hand", 1),
+            ("tasks", 1),
+            ("tasks_items", 2),
+        ];
+        for (table, owner) in cases {
+            assert_eq!(owners.owner(table), Some(owner), "{table}");
+        }
+        assert!(owners.is_shared());
+        let prefixed = Owners::new(&sets[1..3], &[vec![schema("CREATE TABLE odd (a)")]]);
+        assert_eq!((prefixed.owner("odd"), prefixed.owner("by_hand")), (Some(0), None));
+        assert!(!prefixed.is_shared());
+    }
+
+    #[test]
+    fn the_parts_of_a_schema_add_up_to_it() {
+        let whole =
+            schema("CREATE TABLE a (x); CREATE INDEX i ON a (x); CREATE TABLE b (x); CREATE VIEW v AS SELECT 1");
+        let (part, rest) = (whole.part(|object| object.table == "a"), whole.part(|object| object.table != "a"));
+        assert_eq!(part.fingerprint(), schema("CREATE TABLE a (x); CREATE INDEX i ON a (x)").fingerprint());
+        assert_eq!(part.fingerprint().plus(&rest.fingerprint()), whole.fingerprint());
+        assert_eq!(part.objects().count() + rest.objects().count(), whole.objects().count());
     }
 }
