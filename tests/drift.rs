@@ -101,6 +101,21 @@ fn a_database_made_by_hand_is_adopted_at_the_step_whose_schema_it_has() -> Done 
 }
 
 #[test]
+fn two_sets_without_a_prefix_are_told_apart_by_what_they_make() -> Done {
+    let mut conn = made_without_molos(&app::MIGRATIONS, 2);
+    for migration in books::MIGRATIONS.iter() {
+        conn.execute_batch(migration.up())?;
+    }
+    let both = Migrator::new([&books::MIGRATIONS, &app::MIGRATIONS]);
+    let adopted = both.adopt(&mut conn)?;
+    let recorded: Vec<_> = adopted.sets().iter().map(|set| set.recorded).collect();
+    assert_eq!(recorded, [books::MIGRATIONS.len(), 2]);
+    both.migrate(&mut conn)?;
+    both.verify(&mut conn)?;
+    Ok(())
+}
+
+#[test]
 fn the_histories_of_other_tools_are_read_and_left_alone() -> Done {
     fn adopt(migrations: &Migrations<'_>, count: usize, history: &str) -> Result<(i64, Option<&'static str>), Error> {
         let mut conn = made_without_molos(migrations, count);
