@@ -96,7 +96,22 @@ fn a_database_made_by_hand_is_adopted_at_the_step_whose_schema_it_has() -> Done 
     assert_eq!(report.steps().iter().map(|step| step.version).collect::<Vec<_>>(), [3, 4]);
     Migrator::new(&app::MIGRATIONS).verify(&mut conn)?;
     let again = Migrator::new(&app::MIGRATIONS).adopt(&mut conn);
-    assert!(matches!(again, Err(Error::AlreadyAdopted { current: 4, .. })));
+    assert!(matches!(again, Err(Error::AlreadyAdopted { ref step, .. }) if step.version == 4));
+    Ok(())
+}
+
+#[test]
+fn two_sets_without_a_prefix_are_told_apart_by_what_they_make() -> Done {
+    let mut conn = made_without_molos(&app::MIGRATIONS, 2);
+    for migration in books::MIGRATIONS.iter() {
+        conn.execute_batch(migration.up())?;
+    }
+    let both = Migrator::new([&books::MIGRATIONS, &app::MIGRATIONS]);
+    let adopted = both.adopt(&mut conn)?;
+    let recorded: Vec<_> = adopted.sets().iter().map(|set| set.recorded).collect();
+    assert_eq!(recorded, [books::MIGRATIONS.len(), 2]);
+    both.migrate(&mut conn)?;
+    both.verify(&mut conn)?;
     Ok(())
 }
 
@@ -113,7 +128,7 @@ fn the_histories_of_other_tools_are_read_and_left_alone() -> Done {
         let adopted = Migrator::new(migrations).adopt(&mut conn)?;
         assert_eq!(dump(&conn), before);
         migrations.migrate(&mut conn)?;
-        Ok((adopted.version, adopted.tool))
+        Ok((adopted.sets()[0].version, adopted.sets()[0].tool))
     }
     let refinery = "CREATE TABLE refinery_schema_history (version INT4 PRIMARY KEY, name VARCHAR(255), applied_on \
                     VARCHAR(255), checksum VARCHAR(255)); \
@@ -167,7 +182,7 @@ fn a_history_that_the_schema_or_the_program_contradicts_is_not_believed() -> Don
          help: correct it, or name the last migration that was applied with `.to(version)`"
     );
     let mut conn = history("(1), (7)");
-    assert_eq!(Migrator::new(&refinery::MIGRATIONS).to(2).adopt(&mut conn)?.version, 2);
+    assert_eq!(Migrator::new(&refinery::MIGRATIONS).to(2).adopt(&mut conn)?.sets()[0].version, 2);
     Ok(())
 }
 
@@ -208,7 +223,7 @@ fn a_step_that_only_changes_rows_has_to_be_named() -> Done {
          `.to(version)`"
     );
     assert!(matches!(Migrator::new(&migrations).to(3).adopt(&mut conn), Err(Error::NotAdopted { .. })));
-    assert_eq!(Migrator::new(&migrations).to(2).adopt(&mut conn)?.recorded, 2);
+    assert_eq!(Migrator::new(&migrations).to(2).adopt(&mut conn)?.sets()[0].recorded, 2);
     migrations.migrate(&mut conn)?;
     Migrator::new(&migrations).verify(&mut conn)?;
     Ok(())

@@ -49,6 +49,10 @@ fn count(conn: &Connection, table: &str) -> i64 {
     conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
 }
 
+fn current(migrator: &Migrator<'_>, conn: &mut Connection) -> Option<i64> {
+    migrator.status(conn).expect("a status").sets()[0].current()
+}
+
 #[test]
 fn steps_are_applied_in_order_and_only_once() -> Result {
     let list = [
@@ -114,7 +118,7 @@ fn with_a_transaction_each_the_steps_before_the_failure_stay() {
     let error = migrator.migrate(&mut conn).expect_err("a bad step");
     assert!(matches!(error, Error::Statement { ref step, .. } if step.version == 3), "{error}");
     assert_eq!(tables(&conn), ["notes", "tags"]);
-    assert_eq!(migrator.status(&mut conn).expect("a status").current(), Some(2));
+    assert_eq!(current(&migrator, &mut conn), Some(2));
 }
 
 #[test]
@@ -295,7 +299,7 @@ fn a_step_that_was_left_out_is_applied_when_that_is_allowed() -> Result {
     let list = [late, NOTES, TAGS];
     let migrations = app(&list);
     let migrator = Migrator::new(&migrations).allow_out_of_order(true);
-    assert_eq!(migrator.status(&mut conn)?.steps()[0].state, State::OutOfOrder);
+    assert_eq!(migrator.status(&mut conn)?.steps().next().map(|step| step.state), Some(State::OutOfOrder));
     assert_eq!(migrator.migrate(&mut conn)?.steps()[0].version, 0);
     migrator.verify(&mut conn)?;
     Ok(())
@@ -343,7 +347,7 @@ fn a_rollback_that_fails_changes_nothing() -> Result {
         "{error}"
     );
     assert_eq!(tables(&conn), ["notes", "posts"]);
-    assert_eq!(migrator.status(&mut conn)?.current(), Some(2));
+    assert_eq!(current(&migrator, &mut conn), Some(2));
     Ok(())
 }
 
@@ -550,7 +554,7 @@ fn a_database_that_cannot_be_written_says_so() -> Result {
 }
 
 #[test]
-fn what_is_irreversible_says_why_and_nothing_is_taken_back() -> Result {
+fn what_is_irreversible_says_why_and_nothing_is_taken_back() {
     let mut conn = memory();
     let roll_back = |conn: &mut Connection, version| {
         Migrator::new(&irreversible::MIGRATIONS).to(version).migrate(conn).expect("it goes up");
@@ -568,8 +572,7 @@ fn what_is_irreversible_says_why_and_nothing_is_taken_back() -> Result {
         "migration 3 (salted) cannot be rolled back: its file says that it is irreversible\n\
          help: only a backup from before it has what it took away"
     );
-    assert_eq!(Migrator::new(&irreversible::MIGRATIONS).status(&mut conn)?.current(), Some(3));
-    Ok(())
+    assert_eq!(current(&Migrator::new(&irreversible::MIGRATIONS), &mut conn), Some(3));
 }
 
 #[test]

@@ -67,7 +67,9 @@ pub(crate) fn migrations(
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
-        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#set, #directory, #text, const { &[#(#entries),*] });
+        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::Embedded {
+            set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: &[], table_prefix: "",
+        });
 
         // Named so that an edit of one of these files compiles this crate again, and so does a request for a lock.
         const _: &[&[u8]] = &[

@@ -48,7 +48,7 @@ impl Parse for Input {
             rename: Vec::new(),
             functions: Vec::new(),
             lints: BTreeMap::new(),
-            set: "app".to_owned(),
+            set: molos_runtime::DEFAULT_SET.to_owned(),
             molos: syn::parse_str("::molos")?,
         };
         if input.peek(LitStr) {

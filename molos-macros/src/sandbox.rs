@@ -12,7 +12,7 @@ use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
 use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Applied, Change, ForeignKeys, HISTORY_TABLE, Record, Schema, Script};
+use molos_runtime::{Applied, Base, Change, ForeignKeys, HISTORY_TABLE, Migration, Record, Schema, Script};
 
 use crate::input::Function;
 use crate::keys::Keys;
@@ -387,8 +387,16 @@ impl Driver for Sandbox {
         self.keys.violations(&self.conn)
     }
 
-    fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
+    fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError> {
         self.conn.history(set)
+    }
+
+    fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError> {
+        self.conn.has_applied(base)
+    }
+
+    fn sets(&mut self) -> Result<Vec<String>, DriverError> {
+        self.conn.sets()
     }
 
     fn create_history(&mut self) -> Result<(), DriverError> {
@@ -396,16 +404,12 @@ impl Driver for Sandbox {
     }
 
     /// Nothing in here reads it.
-    fn record(&mut self, _set: &str, _records: &[Record<'_>]) -> Result<(), DriverError> {
+    fn record(&mut self, _records: &[Record<'_>]) -> Result<(), DriverError> {
         Ok(())
     }
 
-    fn forget(&mut self, _set: &str, _versions: &[i64]) -> Result<(), DriverError> {
+    fn forget(&mut self, _steps: &[Migration<'_>]) -> Result<(), DriverError> {
         Ok(())
-    }
-
-    fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError> {
-        self.conn.has_other_sets(set)
     }
 
     fn schema(&mut self) -> Result<Schema, DriverError> {

@@ -9,7 +9,7 @@ use std::thread;
 use molos_runtime::catalog::{self, Unreadable};
 use molos_runtime::driver::Driver as _;
 use molos_runtime::rusqlite::Connection;
-use molos_runtime::{Direction, Fingerprint, Migration, Migrations, Schema, engine};
+use molos_runtime::{Direction, Fingerprint, Migration, Schema, engine};
 
 use proc_macro2::TokenStream;
 
@@ -179,12 +179,10 @@ impl<'s> Stage<'s> {
             Direction::Down => file.down.as_ref().unwrap_or(&file.up),
         };
         let shown = self.shown(script);
-        let migration = as_migration(file);
-        let list = std::slice::from_ref(&migration);
-        let migrations = Migrations::new(self.set, &self.source.directory, list);
+        let migration = as_migration(file).in_set(self.set, &self.source.directory);
         let sandbox = &mut self.sandbox;
         sandbox.begin().map_err(|error| Failure::of_its_own(broken(&error.source)))?;
-        let result = engine::run(sandbox, &migrations, direction, &[migration], &|_| {});
+        let result = engine::run(sandbox, direction, &[migration], &|_| {});
         let seen = sandbox.seen();
         let result = match result {
             Err(error) => Err(explain(&error, &seen, script, &shown)),

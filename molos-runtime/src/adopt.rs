@@ -5,13 +5,23 @@ use std::fmt;
 use crate::driver::{Claim, Claimed, Driver};
 use crate::engine::{self, failed};
 use crate::error::{Candidate, Step};
-use crate::migrator::{Session, rehearse};
-use crate::{Difference, Error, Fingerprint, Migration, Migrations, Migrator, Schema, plan};
+use crate::migrator::{Session, of_one_set};
+use crate::sets::SetHistory;
+use crate::verify::{Owners, rehearse};
+use crate::{Difference, Error, Migration, Migrations, Migrator, Schema, plan};
 
-/// What [`Migrator::adopt`](crate::Migrator::adopt) recognised.
+/// What [`Migrator::adopt`](crate::Migrator::adopt) recognised, set by set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    sets: Vec<AdoptedSet>,
+}
+
+/// The set of a database that was made without molos.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Adopted {
+pub struct AdoptedSet {
+    /// Its name.
+    pub set: String,
     /// The migration whose schema the database has.
     pub version: i64,
     /// Its name.
@@ -22,9 +32,34 @@ pub struct Adopted {
     pub tool: Option<&'static str>,
 }
 
+impl Adopted {
+    /// The sets that were recognised.
+    #[must_use]
+    pub fn sets(&self) -> &[AdoptedSet] {
+        &self.sets
+    }
+}
+
+/// A line for each set; if there are several, after its name.
 impl fmt::Display for Adopted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, name, recorded, tool } = self;
+        match self.sets.as_slice() {
+            [] => f.write_str("nothing to adopt"),
+            [set] => set.fmt(f),
+            sets => {
+                for (i, set) in sets.iter().enumerate() {
+                    let separator = if i == 0 { "" } else { "\n" };
+                    write!(f, "{separator}{}: {set}", set.set)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for AdoptedSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, name, recorded, tool, .. } = self;
         let plural = if *recorded == 1 { " is" } else { "s are" };
         write!(f, "adopted at migration {version} ({name}): {recorded} migration{plural} recorded as applied")?;
         match tool {
@@ -40,7 +75,10 @@ impl Migrator<'_> {
     /// other tool stays as it is.
     ///
     /// If there is a history of refinery, sqlx, diesel, drizzle or `rusqlite_migration` (`PRAGMA user_version`), it has to
-    /// agree with the schema; with [`to`](Self::to), it is not looked at.
+    /// agree with the schema; with [`to`](Self::to), or with several sets, it is not looked at.
+    ///
+    /// Of several sets, each is recognised by the part of the schema that is its own, see [`verify`](Self::verify). One
+    /// that has a history already is left as it is, and one of which nothing is there is pending.
     ///
     /// ```
     /// # use molos_runtime as molos;
@@ -55,7 +93,7 @@ impl Migrator<'_> {
     /// conn.execute_batch("create table Notes (body text not null)")?; // by hand, long ago
     ///
     /// let adopted = Migrator::new(&migrations).adopt(&mut conn)?;
-    /// assert_eq!(adopted.version, 1);
+    /// assert_eq!(adopted.to_string(), "adopted at migration 1 (notes): 1 migration is recorded as applied");
     /// assert_eq!(migrations.migrate(&mut conn)?.steps().len(), 1);
     /// # Ok(())
     /// # }
@@ -72,28 +110,56 @@ impl Migrator<'_> {
         let session = Session::open(conn)?;
         self.when_free("starting a transaction", || session.conn.begin())?;
         let conn = &mut *session.conn;
-        let history = conn.history(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
-        if let Some(last) = history.as_ref().and_then(|history| history.last()) {
-            return Err(Error::AlreadyAdopted { current: last.version });
+        conn.create_history().map_err(|error| failed("creating the history table", error))?;
+        let sets = self.histories(conn)?;
+        if self.target.is_some() {
+            of_one_set(&sets)?;
         }
         let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
-        let claims = conn.claims().map_err(|error| failed("reading the history of another tool", error))?;
-        let all: Vec<_> = self.migrations.iter().collect();
-        let rehearsed = with_fingerprints(&self.migrations, || rehearse(conn, &all))?;
-        let known = Migrations::new(self.migrations.set(), self.migrations.directory(), &rehearsed);
-        let (last, candidate) = recognise(&known, &found, &claims, self.target, || rehearse(conn, &all))?;
-        let version = last.version();
-        let steps: Vec<_> = self.migrations.iter().take_while(|migration| migration.version() <= version).collect();
-        if history.is_none() {
-            conn.create_history().map_err(|error| failed("creating the history table", error))?;
+        // The history of another tool does not say which set it is about.
+        let claims = if sets.len() > 1 { Ok(Vec::new()) } else { conn.claims() };
+        let claims = claims.map_err(|error| failed("reading the history of another tool", error))?;
+        let all: Vec<Vec<Migration<'_>>> = sets.iter().map(|known| known.set.iter().collect()).collect();
+        let is_known = all.iter().flatten().all(|migration| migration.fingerprint().is_some());
+        let needed = !is_known || Owners::new(&sets, &[]).is_shared();
+        let rehearsed = if needed { rehearse(conn, &sets, &all)? } else { Vec::new() };
+        let owners = Owners::new(&sets, &rehearsed);
+        let part = |schema: &Schema, at| schema.part(|object| owners.owner(&object.table) == Some(at));
+        let parts: Vec<Schema> = (0..sets.len()).map(|at| part(&found, at)).collect();
+        let is_empty = parts.iter().all(Schema::is_empty);
+        let mut adopted = Vec::new();
+        for (at, ((SetHistory { set, history }, steps), found)) in sets.iter().zip(&all).zip(&parts).enumerate() {
+            // Of a set that is not there at all, everything is pending.
+            if !history.is_empty() || (found.is_empty() && !is_empty) {
+                continue;
+            }
+            let mut steps = steps.clone();
+            for (migration, schema) in steps.iter_mut().zip(rehearsed.get(at).into_iter().flatten()) {
+                *migration = migration.with_fingerprint(part(schema, at).fingerprint());
+            }
+            let known = Migrations::new(set.set(), set.directory(), &steps);
+            let (last, candidate) = recognise(&known, found, &claims, self.target, || {
+                let rehearsed = rehearse(conn, &sets, &all)?;
+                Ok(rehearsed.get(at).into_iter().flatten().map(|schema| part(schema, at)).collect())
+            })?;
+            let (version, name) = (last.version(), last.name().to_owned());
+            steps.retain(|migration| migration.version() <= version);
+            engine::record(conn, &steps).map_err(|error| failed("writing the history", error))?;
+            let tool = match candidate {
+                Candidate::History(tool) => Some(tool),
+                _ => None,
+            };
+            adopted.push(AdoptedSet { set: set.set().to_owned(), version, name, recorded: steps.len(), tool });
         }
-        engine::record(conn, &self.migrations, &steps).map_err(|error| failed("writing the history", error))?;
-        self.when_free("committing", || conn.commit())?;
-        let tool = match candidate {
-            Candidate::History(tool) => Some(tool),
-            _ => None,
+        let is_adopted = |SetHistory { set, history }: &SetHistory<'_>| {
+            let last = history.last()?;
+            Some(Step::new(set.set(), last.version, &last.name))
         };
-        Ok(Adopted { version, name: last.name().to_owned(), recorded: steps.len(), tool })
+        if let (true, Some(step)) = (adopted.is_empty(), sets.iter().find_map(is_adopted)) {
+            return Err(Error::AlreadyAdopted { step });
+        }
+        self.when_free("committing", || conn.commit())?;
+        Ok(Adopted { sets: adopted })
     }
 }
 
@@ -119,7 +185,7 @@ pub(crate) fn recognise<'m>(
         (Some((migration, candidate)), _) if is_same(&migration) => Ok((migration, candidate)),
         (None, [only]) => Ok((*only, Candidate::Nearest)),
         (None, [_, ..]) => {
-            let steps = same.iter().map(|migration| Step::of(migrations, migration)).collect();
+            let steps = same.iter().map(|migration| Step::of(migration)).collect();
             Err(Error::AmbiguousSchema { steps })
         }
         (claimed, _) => Err(not_adopted(migrations, found, claimed, &schemas()?)),
@@ -133,7 +199,7 @@ fn not_adopted(
     schemas: &[Schema],
 ) -> Error {
     let difference = |(migration, schema): (Migration<'_>, &Schema)| {
-        (Step::of(migrations, &migration), migration.version(), found.differences(schema))
+        (Step::of(&migration), migration.version(), found.differences(schema))
     };
     let all = migrations.iter().zip(schemas).map(difference);
     let nearest = match claimed {
@@ -180,16 +246,4 @@ fn last<'m>(migrations: &Migrations<'m>, Claim { tool, applied }: &Claim) -> Res
         .iter()
         .nth(at)
         .ok_or_else(|| other(format!("it has {count} migrations, and this program {}", migrations.len())))
-}
-
-/// Puts the fingerprints in that migrations made at run time lack.
-pub(crate) fn with_fingerprints<'m>(
-    migrations: &Migrations<'m>,
-    schemas: impl FnOnce() -> Result<Vec<Schema>, Error>,
-) -> Result<Vec<Migration<'m>>, Error> {
-    if migrations.iter().all(|migration| migration.fingerprint().is_some()) {
-        return Ok(migrations.iter().collect());
-    }
-    let fingerprints: Vec<Fingerprint> = schemas()?.iter().map(Schema::fingerprint).collect();
-    Ok(migrations.iter().zip(fingerprints).map(|(migration, found)| migration.with_fingerprint(found)).collect())
 }

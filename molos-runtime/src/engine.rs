@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::history::{Applied, Record};
 use crate::report::StepReport;
 use crate::script::{position, statements};
-use crate::{Direction, Error, Migration, Migrations};
+use crate::{Direction, Error, Migration};
 
 /// Runs `steps`, checks every foreign key and writes the history, all inside of the transaction that is open.
 ///
@@ -17,7 +17,6 @@ use crate::{Direction, Error, Migration, Migrations};
 /// The first failure; what ran before it is still in the transaction, for the caller to undo.
 pub fn run<D: Driver>(
     db: &mut D,
-    migrations: &Migrations<'_>,
     direction: Direction,
     steps: &[Migration<'_>],
     emit: &dyn Fn(&Event<'_>),
@@ -27,39 +26,36 @@ pub fn run<D: Driver>(
     for migration in steps {
         emit(&Event::Started { migration, direction });
         let started = Instant::now();
-        run_script(db, migrations, migration, direction)?;
+        run_script(db, migration, direction)?;
         let elapsed = started.elapsed();
         emit(&Event::Finished { migration, direction, elapsed });
-        reports.push(StepReport { version: migration.version(), name: migration.name().to_owned(), elapsed });
+        reports.push(StepReport {
+            set: migration.set().to_owned(),
+            version: migration.version(),
+            name: migration.name().to_owned(),
+            elapsed,
+        });
     }
     let after = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let violations = more(&before, &after);
     if !violations.is_empty() {
-        let steps = steps.iter().map(|migration| Step::of(migrations, migration)).collect();
+        let steps = steps.iter().map(|migration| Step::of(migration)).collect();
         return Err(Error::ForeignKeys { steps, violations });
     }
-    write_history(db, migrations, direction, steps, &reports).map_err(|error| failed("writing the history", error))?;
+    write_history(db, direction, steps, &reports).map_err(|error| failed("writing the history", error))?;
     Ok(reports)
 }
 
-fn run_script<D: Driver>(
-    db: &mut D,
-    migrations: &Migrations<'_>,
-    migration: &Migration<'_>,
-    direction: Direction,
-) -> Result<(), Error> {
+fn run_script<D: Driver>(db: &mut D, migration: &Migration<'_>, direction: Direction) -> Result<(), Error> {
     let Some(script) = migration.script(direction) else { return Ok(()) };
     db.run(script.sql, script.keys).map_err(|DriverError { failure, source }| {
-        let step = Step::of(migrations, migration);
+        let step = Step::of(migration);
         match failure {
-            Failure::Script(offset) => Error::Statement {
-                step,
-                direction,
-                location: Box::new(location(migrations, migration, direction, offset)),
-                source,
-            },
+            Failure::Script(offset) => {
+                Error::Statement { step, direction, location: Box::new(location(migration, direction, offset)), source }
+            }
             Failure::TransactionEnded(offset) => {
-                Error::TransactionEnded { step, location: Box::new(location(migrations, migration, direction, offset)) }
+                Error::TransactionEnded { step, location: Box::new(location(migration, direction, offset)) }
             }
             failure => failed("running a migration", DriverError { failure, source }),
         }
@@ -68,16 +64,14 @@ fn run_script<D: Driver>(
 
 fn write_history<D: Driver>(
     db: &mut D,
-    migrations: &Migrations<'_>,
     direction: Direction,
     steps: &[Migration<'_>],
     reports: &[StepReport],
 ) -> Result<(), DriverError> {
     if direction == Direction::Down {
-        let versions: Vec<i64> = steps.iter().map(Migration::version).collect();
-        return db.forget(migrations.set(), &versions);
+        return db.forget(steps);
     }
-    record_all(db, migrations, steps, reports.iter().map(|report| report.elapsed))
+    record_all(db, steps, reports.iter().map(|report| report.elapsed))
 }
 
 /// Writes `steps` to the history without running them.
@@ -85,36 +79,36 @@ fn write_history<D: Driver>(
 /// # Errors
 ///
 /// When the history cannot be written.
-pub fn record<D: Driver>(db: &mut D, migrations: &Migrations<'_>, steps: &[Migration<'_>]) -> Result<(), DriverError> {
-    record_all(db, migrations, steps, std::iter::repeat(Duration::ZERO))
+pub fn record<D: Driver>(db: &mut D, steps: &[Migration<'_>]) -> Result<(), DriverError> {
+    record_all(db, steps, std::iter::repeat(Duration::ZERO))
 }
 
-fn record_all<D: Driver>(
+fn record_all<'m, D: Driver>(
     db: &mut D,
-    migrations: &Migrations<'_>,
-    steps: &[Migration<'_>],
+    steps: &[Migration<'m>],
     durations: impl Iterator<Item = Duration>,
 ) -> Result<(), DriverError> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let record = |(migration, duration): (&Migration<'_>, Duration)| Applied {
-        version: migration.version(),
-        name: migration.name().to_owned(),
-        checksum: migration.checksum(),
-        applied_at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-        duration,
+    let record = |(migration, duration): (&Migration<'m>, Duration)| Record {
+        set: migration.set(),
+        applied: Applied {
+            version: migration.version(),
+            name: migration.name().to_owned(),
+            checksum: migration.checksum(),
+            applied_at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            duration,
+        },
+        down: migration.down(),
     };
-    let applied = steps.iter().zip(durations).map(record);
-    let records: Vec<_> =
-        applied.zip(steps).map(|(applied, migration)| Record { applied, down: migration.down() }).collect();
-    db.record(migrations.set(), &records)
+    db.record(&steps.iter().zip(durations).map(record).collect::<Vec<_>>())
 }
 
-fn location(migrations: &Migrations<'_>, migration: &Migration<'_>, direction: Direction, offset: usize) -> Location {
+fn location(migration: &Migration<'_>, direction: Direction, offset: usize) -> Location {
     let (sql, line) = migration.script(direction).map_or(("", 1), |script| (script.sql, script.line));
     let position = position(sql, offset);
     let above = usize::try_from(line).unwrap_or(1).saturating_sub(1);
     Location {
-        file: format!("{}/{}", migrations.directory(), migration.path(direction)),
+        file: migration.file(direction),
         line: above + position.line,
         column: position.column,
         statement: first_line(sql, offset).to_owned(),

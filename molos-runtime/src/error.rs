@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Checksum, Difference, Direction, Migration, Migrations};
+use crate::{Checksum, DEFAULT_SET, Difference, Direction, Migration};
 
 /// Which migration an error is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +22,17 @@ impl Step {
         Self { set: set.to_owned(), version, name: name.to_owned() }
     }
 
-    pub(crate) fn of(migrations: &Migrations<'_>, migration: &Migration<'_>) -> Self {
-        Self::new(migrations.set(), migration.version(), migration.name())
+    pub(crate) fn of(migration: &Migration<'_>) -> Self {
+        Self::new(migration.set(), migration.version(), migration.name())
     }
 }
 
+/// Names the set, unless it is the one that has no name of its own.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "migration {} ({})", self.version, self.name)
+        let Self { set, version, name } = self;
+        write!(f, "migration {version} ({name})")?;
+        if set == DEFAULT_SET { Ok(()) } else { write!(f, " of \"{set}\"") }
     }
 }
 
@@ -288,11 +291,11 @@ pub enum Error {
     },
 
     /// A database was to be adopted whose history says already what was applied.
-    #[error("the database is at version {current} already\nhelp: migrate it")]
+    #[error("the database is at {step} already\nhelp: migrate it")]
     #[non_exhaustive]
     AlreadyAdopted {
-        /// The last version applied.
-        current: i64,
+        /// The last migration that was applied.
+        step: Step,
     },
 
     /// A database was to be adopted whose schema is not that of any migration, or not of the one that it should be.
@@ -334,6 +337,57 @@ pub enum Error {
         problem: String,
         /// What to do.
         help: &'static str,
+    },
+
+    /// Two of the sets have one name.
+    #[error(
+        "the set \"{set}\" is given twice\n\
+         help: give each set once, and each directory a name of its own with `set = \"…\"`"
+    )]
+    #[non_exhaustive]
+    SetTwice {
+        /// The name.
+        set: String,
+    },
+
+    /// Sets come after each other in a circle.
+    #[error(
+        "the sets {} come after each other, so that none can be the first\n\
+         help: let one of them not come after the others, or put them into one directory", names(.sets)
+    )]
+    #[non_exhaustive]
+    SetCycle {
+        /// The sets, each of which comes after the next, and the last after the first.
+        sets: Vec<String>,
+    },
+
+    /// A set was rehearsed after a migration that is neither applied to the database nor one of those to apply.
+    #[error(
+        "the set \"{set}\" comes after migration {version} ({name}) of {directory}, \
+         which is not applied to this database and in no set that is given\n\
+         help: give that set too, as in `Migrator::new([&core::MIGRATIONS, &tasks::MIGRATIONS])`, or migrate it first"
+    )]
+    #[non_exhaustive]
+    MissingBase {
+        /// The set that has something pending.
+        set: String,
+        /// The directory of what it comes after, as the macro was given it.
+        directory: String,
+        /// The version of what it comes after.
+        version: i64,
+        /// Its name.
+        name: String,
+    },
+
+    /// A version or a number of steps was given to several sets, each of which has versions of its own.
+    #[error(
+        "a version or a number of steps is about one set, and these are several: {}\n\
+         help: make a `Migrator` for the one set that is meant", names(.sets)
+    )]
+    #[non_exhaustive]
+    SeveralSets {
+        /// The sets.
+        sets: Vec<String>,
     },
 
     /// The list of migrations is not in the order of its versions, or has one twice.
@@ -405,6 +459,11 @@ fn failed_help(direction: Direction) -> &'static str {
 fn list(items: &[impl fmt::Display]) -> String {
     let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
     texts.join(", ")
+}
+
+fn names(sets: &[String]) -> String {
+    let quoted: Vec<String> = sets.iter().map(|set| format!("\"{set}\"")).collect();
+    quoted.join(", ")
 }
 
 fn lines(differences: &[Difference]) -> String {

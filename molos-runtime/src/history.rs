@@ -7,6 +7,9 @@ use crate::Checksum;
 /// The name of the history table. It belongs to molos; a migration may read it, in a view for example.
 pub const HISTORY_TABLE: &str = "_molos_migrations";
 
+/// The name of a set that is given none.
+pub const DEFAULT_SET: &str = "app";
+
 /// A migration that was applied, as the history table has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,6 +30,8 @@ pub struct Applied {
 #[derive(Clone, Debug)]
 #[doc(hidden)]
 pub struct Record<'m> {
+    /// The set it belongs to.
+    pub set: &'m str,
     /// What is known of the migration from now on.
     pub applied: Applied,
     /// The SQL that takes it back, kept so that an older binary can.

@@ -16,7 +16,9 @@ mod plan;
 mod rename;
 mod report;
 mod schema;
+mod sets;
 mod table;
+mod verify;
 
 #[doc(hidden)]
 pub mod catalog;
@@ -27,7 +29,7 @@ pub mod engine;
 #[doc(hidden)]
 pub mod script;
 
-pub use adopt::Adopted;
+pub use adopt::{Adopted, AdoptedSet};
 #[doc(hidden)]
 pub use checksum::normalise;
 pub use checksum::{Checksum, NotAChecksum};
@@ -35,16 +37,17 @@ pub use error::{Candidate, Error, Location, Step, Violation};
 pub use event::Event;
 #[doc(hidden)]
 pub use history::Record;
-pub use history::{Applied, HISTORY_TABLE};
-pub use migration::{Direction, ForeignKeys, Migration, Migrations};
+pub use history::{Applied, DEFAULT_SET, HISTORY_TABLE};
 #[doc(hidden)]
-pub use migration::{Entry, Script, down_path};
+pub use migration::{Base, Embedded, Entry, Script, down_path};
+pub use migration::{Direction, ForeignKeys, Migration, Migrations};
 pub use migrator::{Migrator, Transaction};
 pub use plan::{Plan, Rollback};
 pub use rename::{RenameError, rename_column};
-pub use report::{Report, State, Status, StepReport, StepStatus};
+pub use report::{Report, SetStatus, State, Status, StepReport, StepStatus};
 pub use rusqlite;
 #[doc(hidden)]
 pub use schema::{Change, Changed};
 pub use schema::{Difference, Fingerprint, Object, Schema};
+pub use sets::Sets;
 pub use table::{Insert, Key, Keyed, Table};

@@ -11,6 +11,8 @@ use crate::{Checksum, Error, Fingerprint, Migrator, Report};
 /// takes it back down. It borrows everything, from the binary if it is embedded.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration<'m> {
+    set: &'m str,
+    directory: &'m str,
     version: i64,
     path: &'m str,
     name: &'m str,
@@ -92,7 +94,20 @@ impl<'m> Migration<'m> {
         up: Script<'m>,
         down: Option<Script<'m>>,
     ) -> Self {
-        Self { version, path, name, checksum, fingerprint: None, up, down, irreversible: None }
+        Self { set: "", directory: "", version, path, name, checksum, fingerprint: None, up, down, irreversible: None }
+    }
+
+    /// The same migration as one of the set `set`, read from `directory`.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn in_set(self, set: &'m str, directory: &'m str) -> Self {
+        Self { set, directory, ..self }
+    }
+
+    /// The name of the set that it was taken from, with [`Migrations::iter`] or [`Migrations::get`]; empty before that.
+    #[must_use]
+    pub const fn set(&self) -> &'m str {
+        self.set
     }
 
     /// The version: migrations are applied in the order of these numbers.
@@ -158,6 +173,11 @@ impl<'m> Migration<'m> {
         }
     }
 
+    /// The same file, with the directory as the macro was given it.
+    pub(crate) fn file(&self, direction: Direction) -> String {
+        format!("{}/{}", self.directory, self.path(direction))
+    }
+
     pub(crate) fn script(&self, direction: Direction) -> Option<Script<'m>> {
         match direction {
             Direction::Up => Some(self.up),
@@ -198,6 +218,32 @@ pub struct Migrations<'m> {
     set: &'m str,
     directory: &'m str,
     list: List<'m>,
+    pub(crate) after: &'m [Base<'m>],
+    pub(crate) table_prefix: &'m str,
+}
+
+/// The last migration of another directory that a set was rehearsed after, and so needs.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Base<'m> {
+    pub directory: &'m str,
+    pub version: i64,
+    pub name: &'m str,
+    pub checksum: [u8; 32],
+}
+
+/// What the macro writes; what [`Migrations::embedded`] takes.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded<'m> {
+    pub set: &'m str,
+    pub directory: &'m str,
+    /// The text of all files in one.
+    pub text: &'m str,
+    pub entries: &'m [Entry],
+    pub after: &'m [Base<'m>],
+    /// Empty if there is none.
+    pub table_prefix: &'m str,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -247,6 +293,8 @@ impl Entry {
         let irreversible = self.irreversible.map(|len| next(index(len)));
         let (start, len) = (usize::from(self.name.0), usize::from(self.name.1));
         Migration {
+            set: "",
+            directory: "",
             version: self.version,
             path,
             name: path.get(start..start + len).unwrap_or(path),
@@ -270,14 +318,32 @@ impl<'m> Migrations<'m> {
     /// used, with [`Error::Disordered`].
     #[must_use]
     pub const fn new(set: &'m str, directory: &'m str, list: &'m [Migration<'m>]) -> Self {
-        Self { set, directory, list: List::Made(list) }
+        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "" }
+    }
+
+    /// The same set, to be applied after these migrations of other sets.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn after(self, after: &'m [Base<'m>]) -> Self {
+        Self { after, ..self }
+    }
+
+    /// The same set, which owns the tables and views whose names start with `prefix`, in upper or lower case, and what
+    /// is on them.
+    ///
+    /// Where several sets share a database, [`Migrator::verify`] and [`Migrator::adopt`] compare each with its own
+    /// part of the schema. A set without a prefix owns what has the prefix of no other set.
+    #[must_use]
+    pub const fn table_prefix(self, prefix: &'m str) -> Self {
+        Self { table_prefix: prefix, ..self }
     }
 
     /// What the macro writes.
     #[doc(hidden)]
     #[must_use]
-    pub const fn embedded(set: &'m str, directory: &'m str, text: &'m str, entries: &'m [Entry]) -> Self {
-        Self { set, directory, list: List::Embedded(text, entries) }
+    pub const fn embedded(embedded: Embedded<'m>) -> Self {
+        let Embedded { set, directory, text, entries, after, table_prefix } = embedded;
+        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix }
     }
 
     /// The set's name in the history table.
@@ -310,23 +376,30 @@ impl<'m> Migrations<'m> {
     /// The migrations, in the order of their versions.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Migration<'m>> + ExactSizeIterator + use<'m> {
-        let list = self.list;
-        (0..self.len()).map(move |at| match list {
+        let Self { set, directory, list, .. } = *self;
+        let migrations = (0..self.len()).map(move |at| match list {
             List::Made(list) => list[at],
             List::Embedded(text, entries) => entries[at].migration(text),
-        })
+        });
+        migrations.map(move |migration| migration.in_set(set, directory))
     }
 
     /// The migration of this version.
     #[must_use]
     pub fn get(&self, version: i64) -> Option<Migration<'m>> {
-        match self.list {
+        let migration = match self.list {
             List::Made(list) => list.get(list.binary_search_by_key(&version, Migration::version).ok()?).copied(),
             List::Embedded(text, entries) => {
                 let at = entries.binary_search_by_key(&version, |entry| entry.version).ok()?;
                 entries.get(at).map(|entry| entry.migration(text))
             }
-        }
+        };
+        migration.map(|migration| migration.in_set(self.set, self.directory))
+    }
+
+    /// Whether one of the migrations is this one.
+    pub(crate) fn has(&self, base: &Base<'_>) -> bool {
+        self.get(base.version).is_some_and(|migration| *migration.checksum().as_bytes() == base.checksum)
     }
 
     /// The newest migration.

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
-use crate::error::Step;
 use crate::event::Event;
-use crate::history::Applied;
 use crate::plan::{self, Order, Plan, Rollback};
-use crate::report::{Report, Status};
-use crate::{Difference, Direction, Error, Migration, Migrations, Schema};
+use crate::report::{Report, Status, StepReport};
+use crate::sets::{SetHistory, Sets};
+use crate::verify::check_schema;
+use crate::{Direction, Error, Migration, Migrations};
 
 /// How many transactions a call uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ enum Verify {
     Before,
 }
 
-/// Runs a set of migrations on a database.
+/// Runs a set of migrations, or several, on a database.
 ///
 /// ```
 /// # use molos_runtime as molos;
@@ -50,13 +50,13 @@ enum Verify {
 /// println!("{}", migrator.plan(&mut conn)?);
 /// println!("{}", migrator.migrate(&mut conn)?);
 /// println!("{}", migrator.rollback(&mut conn, Rollback::Steps(1))?);
-/// assert_eq!(migrator.status(&mut conn)?.current(), Some(1));
+/// assert_eq!(migrator.status(&mut conn)?.pending(), 1);
 /// # Ok(())
 /// # }
 /// ```
 #[must_use]
 pub struct Migrator<'m> {
-    pub(crate) migrations: Migrations<'m>,
+    sets: Sets<'m>,
     pub(crate) target: Option<i64>,
     transaction: Transaction,
     busy_timeout: Duration,
@@ -68,7 +68,7 @@ pub struct Migrator<'m> {
 impl fmt::Debug for Migrator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Migrator")
-            .field("set", &self.migrations.set())
+            .field("sets", &self.sets.names())
             .field("target", &self.target)
             .field("transaction", &self.transaction)
             .field("busy_timeout", &self.busy_timeout)
@@ -81,9 +81,38 @@ impl fmt::Debug for Migrator<'_> {
 impl<'m> Migrator<'m> {
     /// A migrator that applies everything that is pending in one transaction, and waits 30 seconds for other
     /// connections.
-    pub fn new(migrations: &Migrations<'m>) -> Self {
+    ///
+    /// Several sets are applied in one go, each after those that it needs, whatever the order they are given in; apart
+    /// from that they have nothing to do with each other. What a [`Migrator`] does not name it leaves alone.
+    ///
+    /// ```
+    /// # use molos_runtime as molos;
+    /// use molos::{Migrator, Rollback, rusqlite::Connection};
+    /// # use molos::{Migration, Migrations};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let users = [Migration::new(1, "users", "CREATE TABLE users (name TEXT NOT NULL)")];
+    /// # let list = [Migration::new(1, "tasks", "CREATE TABLE tasks (title TEXT NOT NULL)").with_down("DROP TABLE tasks")];
+    /// # let core = Migrations::new("core", "core/migrations", &users);
+    /// # let tasks = Migrations::new("tasks", "tasks/migrations", &list).table_prefix("tasks");
+    /// let mut conn = Connection::open_in_memory()?;
+    ///
+    /// // `core` and `tasks` are what two `embed_migrations!` wrote: `core::MIGRATIONS` and `tasks::MIGRATIONS`, say.
+    /// let report = Migrator::new([&core, &tasks]).migrate(&mut conn)?;
+    /// assert_eq!(report.steps().len(), 2);
+    ///
+    /// // A module that is removed takes its own tables with it, and nothing else.
+    /// Migrator::new(&tasks).rollback(&mut conn, Rollback::All)?;
+    /// Migrator::new(&core).verify(&mut conn)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// That the sets are in order is found out when something is run: see [`Error::SetTwice`], [`Error::SetCycle`] and
+    /// [`Error::MissingBase`].
+    pub fn new(sets: impl Into<Sets<'m>>) -> Self {
         Self {
-            migrations: *migrations,
+            sets: sets.into(),
             target: None,
             transaction: Transaction::All,
             busy_timeout: Duration::from_secs(30),
@@ -93,7 +122,7 @@ impl<'m> Migrator<'m> {
         }
     }
 
-    /// Migrates up to this version and no further.
+    /// Migrates up to this version and no further. Only one set can be asked for a version.
     pub fn to(self, version: i64) -> Self {
         Self { target: Some(version), ..self }
     }
@@ -125,7 +154,7 @@ impl<'m> Migrator<'m> {
         Self { on_event: Box::new(on_event), ..self }
     }
 
-    /// Applies what is pending.
+    /// Applies what is pending, in every set.
     ///
     /// What is pending is found out inside of an immediate transaction, so that of several processes that start at
     /// once one applies it and the others wait. When nothing is pending, no transaction is opened and nothing is
@@ -137,21 +166,21 @@ impl<'m> Migrator<'m> {
     /// run. With [`Transaction::All`] an error leaves the database as it was; with [`Transaction::Each`] the steps
     /// before the one that failed stay.
     pub fn migrate<D: Driver>(&self, conn: &mut D) -> Result<Report, Error> {
-        self.run(conn, Direction::Up, |history, _| plan::up(&self.migrations, history, self.target, self.order))
+        self.run(conn, Direction::Up, |conn, sets, _| self.pending(conn, sets))
     }
 
-    /// Takes migrations back, newest first.
+    /// Takes migrations back, newest first; of several sets, only all of them, the last set first.
     ///
     /// # Errors
     ///
     /// Any of [`Error`]. If one of the steps has no down SQL, that is [`Error::Irreversible`] before anything is run.
     pub fn rollback<D: Driver>(&self, conn: &mut D, back: Rollback) -> Result<Report, Error> {
-        self.run(conn, Direction::Down, |history, done| {
+        self.run(conn, Direction::Down, |_, sets, done| {
             let back = match back {
                 Rollback::Steps(steps) => Rollback::Steps(steps.saturating_sub(done)),
                 other => other,
             };
-            plan::down(&self.migrations, history, back)
+            to_take_back(sets, back)
         })
     }
 
@@ -161,8 +190,8 @@ impl<'m> Migrator<'m> {
     ///
     /// Those that `migrate` gives before it runs anything.
     pub fn plan<D: Driver>(&self, conn: &mut D) -> Result<Plan<'m>, Error> {
-        let steps = plan::up(&self.migrations, &self.history(conn)?, self.target, self.order)?;
-        Ok(Plan::new(&self.migrations, Direction::Up, steps))
+        let sets = self.histories(conn)?;
+        Ok(Plan::new(Direction::Up, self.pending(conn, &sets)?, sets.len()))
     }
 
     /// What [`rollback`](Self::rollback) would run now. Nothing is changed.
@@ -171,86 +200,85 @@ impl<'m> Migrator<'m> {
     ///
     /// Those that `rollback` gives before it runs anything.
     pub fn plan_rollback<D: Driver>(&self, conn: &mut D, back: Rollback) -> Result<Plan<'m>, Error> {
-        let steps = plan::down(&self.migrations, &self.history(conn)?, back)?;
-        Ok(Plan::new(&self.migrations, Direction::Down, steps))
+        let sets = self.histories(conn)?;
+        Ok(Plan::new(Direction::Down, to_take_back(&sets, back)?, sets.len()))
     }
 
     /// Where every migration stands, also in a database that `migrate` would refuse. Nothing is changed.
     ///
     /// # Errors
     ///
-    /// When the history cannot be read.
+    /// When the history cannot be read, or with [`Error::SetTwice`] and [`Error::SetCycle`].
     pub fn status<D: Driver>(&self, conn: &mut D) -> Result<Status, Error> {
-        Ok(plan::status(&self.migrations, &self.history(conn)?))
+        let sets = self.histories(conn)?;
+        Ok(Status::new(sets.iter().map(|SetHistory { set, history }| plan::status(set, history)).collect()))
     }
 
-    /// Checks that every migration is applied as this binary has it, that the schema is exactly the one that they lead
-    /// to, and that every foreign key points at something. Nothing is changed.
-    ///
-    /// If the database holds several sets, what belongs to none of this set's tables is taken to be another's.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Pending`], [`Error::Drift`], [`Error::BrokenKeys`], or those that `migrate` gives before it runs anything.
-    pub fn verify<D: Driver>(&self, conn: &mut D) -> Result<(), Error> {
-        let history = self.history(conn)?;
-        let pending = plan::up(&self.migrations, &history, self.target, self.order)?;
-        if !pending.is_empty() {
-            let pending = pending.iter().map(|migration| Step::of(&self.migrations, migration)).collect();
-            return Err(Error::Pending { pending });
+    /// What is to be applied, set by set.
+    pub(crate) fn pending<D: Driver>(
+        &self,
+        conn: &mut D,
+        sets: &[SetHistory<'m>],
+    ) -> Result<Vec<Migration<'m>>, Error> {
+        if self.target.is_some() {
+            of_one_set(sets)?;
         }
-        self.check_schema(conn, &history)?;
-        engine::check_keys(conn)
-    }
-
-    /// Checks that the schema is the one that the migrations in `history` lead to.
-    fn check_schema<D: Driver>(&self, conn: &mut D, history: &[Applied]) -> Result<(), Error> {
-        let is_applied = |migration: &Migration<'_>| plan::is_applied(history, migration.version());
-        let applied: Vec<_> = self.migrations.iter().filter(is_applied).collect();
-        let Some(last) = applied.last() else { return Ok(()) };
-        let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
-        // A fingerprint is that of a schema to which every migration before it led as well.
-        let in_order = self.migrations.iter().take(applied.len()).all(|migration| is_applied(&migration));
-        if in_order && last.fingerprint() == Some(found.fingerprint()) {
-            return Ok(());
+        let mut pending = Vec::new();
+        for SetHistory { set, history } in sets {
+            let steps = plan::up(set, history, self.target, self.order)?;
+            if !steps.is_empty() {
+                self.check_bases(conn, set, sets)?;
+            }
+            pending.extend(steps);
         }
-        let expected = rehearse(conn, &applied)?.pop().unwrap_or_default();
-        let mut differences = found.differences(&expected);
-        let shared =
-            conn.has_other_sets(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
-        differences.retain(|difference| match difference {
-            Difference::Extra(object) => !shared || expected.has(&object.table),
-            _ => true,
-        });
-        if differences.is_empty() {
-            return Ok(());
+        Ok(pending)
+    }
+
+    /// Checks that what `set` was rehearsed after is applied, or is about to be.
+    fn check_bases<D: Driver>(&self, conn: &mut D, set: &Migrations<'m>, sets: &[SetHistory<'m>]) -> Result<(), Error> {
+        for base in set.after {
+            let is_given = sets.iter().any(|other| other.set.set() != set.set() && other.set.has(base));
+            if !is_given && !self.when_free("reading the history", || conn.has_applied(base))? {
+                return Err(Error::MissingBase {
+                    set: set.set().to_owned(),
+                    directory: base.directory.to_owned(),
+                    version: base.version,
+                    name: base.name.to_owned(),
+                });
+            }
         }
-        Err(Error::Drift { step: Step::of(&self.migrations, last), differences })
+        Ok(())
     }
 
-    fn history<D: Driver>(&self, conn: &mut D) -> Result<Vec<Applied>, Error> {
-        let history = self.when_free("reading the history", || conn.history(self.migrations.set()))?;
-        Ok(history.unwrap_or_default())
+    /// The sets, in the order in which they are applied, each with its history.
+    pub(crate) fn histories<D: Driver>(&self, conn: &mut D) -> Result<Vec<SetHistory<'m>>, Error> {
+        let read = |set: Migrations<'m>| {
+            let history = self.when_free("reading the history", || conn.history(set.set()))?;
+            Ok(SetHistory { set, history })
+        };
+        self.sets.in_order()?.into_iter().map(read).collect()
     }
 
-    /// Runs what `plan` makes of the history; its second argument is how many steps this call has run before.
+    /// Runs what `plan` makes of the histories; its last argument is how many steps this call has run before.
     fn run<D: Driver>(
         &self,
         conn: &mut D,
         direction: Direction,
-        plan: impl Fn(&[Applied], usize) -> Result<Vec<Migration<'m>>, Error>,
+        plan: impl Fn(&mut D, &[SetHistory<'m>], usize) -> Result<Vec<Migration<'m>>, Error>,
     ) -> Result<Report, Error> {
         if conn.in_transaction() {
             return Err(Error::InTransaction);
         }
         let mut done = Vec::new();
-        if plan(&self.history(conn)?, 0)?.is_empty() {
-            return Ok(Report::new(direction, done));
+        let sets = self.histories(conn)?;
+        if plan(conn, &sets, 0)?.is_empty() {
+            return Ok(Report::new(direction, done, sets.len()));
         }
         let session = Session::open(conn)?;
         loop {
             self.when_free("starting a transaction", || session.conn.begin())?;
-            let result = self.run_in_transaction(session.conn, direction, |history| plan(history, done.len()));
+            let plan = |conn: &mut D, sets: &[SetHistory<'m>]| plan(conn, sets, done.len());
+            let result = self.run_in_transaction(session.conn, direction, plan);
             let (reports, left) = match result {
                 Ok(result) => result,
                 Err(error) => {
@@ -262,7 +290,7 @@ impl<'m> Migrator<'m> {
             (self.on_event)(&Event::Committed);
             done.extend(reports);
             if left == 0 {
-                return Ok(Report::new(direction, done));
+                return Ok(Report::new(direction, done, sets.len()));
             }
         }
     }
@@ -273,22 +301,19 @@ impl<'m> Migrator<'m> {
         &self,
         conn: &mut D,
         direction: Direction,
-        plan: impl FnOnce(&[Applied]) -> Result<Vec<Migration<'m>>, Error>,
-    ) -> Result<(Vec<crate::StepReport>, usize), Error> {
-        let history = conn.history(self.migrations.set()).map_err(|error| failed("reading the history", error))?;
-        if history.is_none() {
-            conn.create_history().map_err(|error| failed("creating the history table", error))?;
-        }
-        let history = history.unwrap_or_default();
-        let steps = plan(&history)?;
+        plan: impl FnOnce(&mut D, &[SetHistory<'m>]) -> Result<Vec<Migration<'m>>, Error>,
+    ) -> Result<(Vec<StepReport>, usize), Error> {
+        conn.create_history().map_err(|error| failed("creating the history table", error))?;
+        let sets = self.histories(conn)?;
+        let steps = plan(conn, &sets)?;
         if self.verify == Verify::Before {
-            self.check_schema(conn, &history)?;
+            check_schema(conn, &sets)?;
         }
         let count = match self.transaction {
             Transaction::All => steps.len(),
             Transaction::Each => steps.len().min(1),
         };
-        let reports = engine::run(conn, &self.migrations, direction, &steps[..count], &self.on_event)?;
+        let reports = engine::run(conn, direction, &steps[..count], &self.on_event)?;
         self.when_free("committing", || conn.commit())?;
         Ok((reports, steps.len() - count))
     }
@@ -320,10 +345,21 @@ impl<'m> Migrator<'m> {
     }
 }
 
-/// The schemas that migrations lead to, found out by running them on a database of their own.
-pub(crate) fn rehearse<D: Driver>(conn: &mut D, migrations: &[Migration<'_>]) -> Result<Vec<Schema>, Error> {
-    let mut scripts = migrations.iter().filter_map(|migration| migration.script(Direction::Up));
-    conn.rehearse(&mut scripts).map_err(|error| failed("running the migrations in memory, to compare schemas", error))
+/// What is to be taken back, the last set first.
+fn to_take_back<'m>(sets: &[SetHistory<'m>], back: Rollback) -> Result<Vec<Migration<'m>>, Error> {
+    if back != Rollback::All {
+        of_one_set(sets)?;
+    }
+    let steps = sets.iter().rev().map(|SetHistory { set, history }| plan::down(set, history, back));
+    Ok(steps.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// Refuses several sets, for what only one can be asked.
+pub(crate) fn of_one_set(sets: &[SetHistory<'_>]) -> Result<(), Error> {
+    if sets.len() <= 1 {
+        return Ok(());
+    }
+    Err(Error::SeveralSets { sets: sets.iter().map(|known| known.set.set().to_owned()).collect() })
 }
 
 /// A connection with the settings of a migration. However it is left, an open transaction is undone and the

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::error::Step;
 use crate::history::Applied;
-use crate::report::{State, Status, StepStatus};
+use crate::report::{SetName, SetStatus, State, StepStatus};
 use crate::{Direction, Error, Migration, Migrations};
 
 /// How far back [`Migrator::rollback`](crate::Migrator::rollback) goes.
@@ -31,14 +31,15 @@ pub(crate) enum Order {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Plan<'m> {
-    migrations: Migrations<'m>,
     direction: Direction,
     steps: Vec<Migration<'m>>,
+    /// How many sets it is about.
+    sets: usize,
 }
 
 impl<'m> Plan<'m> {
-    pub(crate) fn new(migrations: &Migrations<'m>, direction: Direction, steps: Vec<Migration<'m>>) -> Self {
-        Self { migrations: *migrations, direction, steps }
+    pub(crate) const fn new(direction: Direction, steps: Vec<Migration<'m>>, sets: usize) -> Self {
+        Self { direction, steps, sets }
     }
 
     /// The migrations, in the order in which they would run.
@@ -60,7 +61,7 @@ impl<'m> Plan<'m> {
     }
 }
 
-/// A line for each migration; with `{:#}`, each followed by its SQL.
+/// A line for each migration, with its set if there are several; with `{:#}`, each followed by its SQL.
 impl fmt::Display for Plan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
@@ -73,8 +74,8 @@ impl fmt::Display for Plan<'_> {
         let plural = if self.steps.len() == 1 { "" } else { "s" };
         write!(f, "would {verb} {} migration{plural}", self.steps.len())?;
         for migration in &self.steps {
-            let path = migration.path(self.direction);
-            write!(f, "\n  {} {}  {}/{path}", migration.version(), migration.name(), self.migrations.directory())?;
+            let (set, file) = (SetName::of_several(self.sets, migration.set()), migration.file(self.direction));
+            write!(f, "\n  {set}{} {}  {file}", migration.version(), migration.name())?;
             if f.alternate() {
                 for line in migration.sql(self.direction).unwrap_or_default().lines() {
                     write!(f, "\n    {line}")?;
@@ -107,7 +108,7 @@ pub(crate) fn up<'m>(
         .collect();
     match (order, pending.first(), current) {
         (Order::Strict, Some(first), Some(after)) if first.version() < after => {
-            Err(Error::OutOfOrder { step: Step::of(migrations, first), after })
+            Err(Error::OutOfOrder { step: Step::of(first), after })
         }
         _ => Ok(pending),
     }
@@ -136,16 +137,16 @@ pub(crate) fn down<'m>(
     let steps: Vec<_> = applied.take(count).collect();
     match steps.iter().find(|migration| migration.down().is_none()) {
         Some(migration) => Err(Error::Irreversible {
-            step: Step::of(migrations, migration),
-            file: format!("{}/{}", migrations.directory(), migration.path(Direction::Down)),
+            step: Step::of(migration),
+            file: migration.file(Direction::Down),
             reason: migration.irreversible().map(ToOwned::to_owned),
         }),
         None => Ok(steps),
     }
 }
 
-/// Where every migration stands, the database's own unknown ones included.
-pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
+/// Where every migration of a set stands, the database's own unknown ones included.
+pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> SetStatus {
     let current = history.last().map(|applied| applied.version);
     let mut steps: BTreeMap<i64, StepStatus> = BTreeMap::new();
     for migration in migrations.iter() {
@@ -165,14 +166,14 @@ pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> Status {
         };
         steps.insert(applied.version, StepStatus::new(applied.version, &applied.name, state, Some(applied)));
     }
-    Status::new(migrations.set(), steps.into_values().collect())
+    SetStatus::new(migrations.set(), steps.into_values().collect())
 }
 
 /// Whether the history and the list are about the same migrations.
 fn agree(migrations: &Migrations, history: &[Applied]) -> Result<(), Error> {
     for (previous, next) in migrations.iter().zip(migrations.iter().skip(1)) {
         if previous.version() >= next.version() {
-            return Err(Error::Disordered { step: Step::of(migrations, &next), previous: previous.version() });
+            return Err(Error::Disordered { step: Step::of(&next), previous: previous.version() });
         }
     }
     let latest = migrations.latest().map(|migration| migration.version());
@@ -184,14 +185,14 @@ fn agree(migrations: &Migrations, history: &[Applied]) -> Result<(), Error> {
         };
         if migration.checksum() != applied.checksum {
             return Err(Error::Edited {
-                step: Step::of(migrations, &migration),
+                step: Step::of(&migration),
                 applied: applied.checksum,
                 embedded: migration.checksum(),
             });
         }
         if migration.name() != applied.name {
             let applied = applied.name.clone();
-            return Err(Error::Renamed { step: Step::of(migrations, &migration), applied });
+            return Err(Error::Renamed { step: Step::of(&migration), applied });
         }
     }
     match unknown.first() {

@@ -11,12 +11,16 @@ use crate::history::Applied;
 pub struct Report {
     direction: Direction,
     steps: Vec<StepReport>,
+    /// How many sets it is about.
+    sets: usize,
 }
 
 /// One migration that was run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StepReport {
+    /// The set it belongs to.
+    pub set: String,
     /// Its version.
     pub version: i64,
     /// Its name.
@@ -26,8 +30,8 @@ pub struct StepReport {
 }
 
 impl Report {
-    pub(crate) const fn new(direction: Direction, steps: Vec<StepReport>) -> Self {
-        Self { direction, steps }
+    pub(crate) const fn new(direction: Direction, steps: Vec<StepReport>, sets: usize) -> Self {
+        Self { direction, steps, sets }
     }
 
     /// What ran, in this order; empty when there was nothing to do.
@@ -43,7 +47,7 @@ impl Report {
     }
 }
 
-/// One line when there was nothing to do, else a line for each migration.
+/// One line when there was nothing to do, else a line for each migration, with its set if there are several.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
@@ -59,9 +63,25 @@ impl fmt::Display for Report {
         let plural = if self.steps.len() == 1 { "" } else { "s" };
         write!(f, "{verb} {} migration{plural}", self.steps.len())?;
         for step in &self.steps {
-            write!(f, "\n  {} {}  {}", step.version, step.name, Milliseconds(step.elapsed))?;
+            let set = SetName::of_several(self.sets, &step.set);
+            write!(f, "\n  {set}{} {}  {}", step.version, step.name, Milliseconds(step.elapsed))?;
         }
         Ok(())
+    }
+}
+
+/// The name of a set before what is said of it, where it says more than that there is one.
+pub(crate) struct SetName<'s>(Option<&'s str>);
+
+impl<'s> SetName<'s> {
+    pub(crate) fn of_several(sets: usize, name: &'s str) -> Self {
+        Self((sets > 1).then_some(name))
+    }
+}
+
+impl fmt::Display for SetName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |name| write!(f, "{name} "))
     }
 }
 
@@ -116,14 +136,55 @@ impl StepStatus {
     }
 }
 
-/// Where every migration of a set stands in a database.
+/// Where every migration of every set stands in a database.
 #[derive(Clone, Debug)]
 pub struct Status {
+    sets: Vec<SetStatus>,
+}
+
+/// Where every migration of one set stands in a database.
+#[derive(Clone, Debug)]
+pub struct SetStatus {
     set: String,
     steps: Vec<StepStatus>,
 }
 
 impl Status {
+    pub(crate) const fn new(sets: Vec<SetStatus>) -> Self {
+        Self { sets }
+    }
+
+    /// Each set, in the order in which they are applied.
+    #[must_use]
+    pub fn sets(&self) -> &[SetStatus] {
+        &self.sets
+    }
+
+    /// The set of this name, if it is one of those that were asked for.
+    #[must_use]
+    pub fn set(&self, name: &str) -> Option<&SetStatus> {
+        self.sets.iter().find(|set| set.set == name)
+    }
+
+    /// Every migration of every set, set by set.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &StepStatus> {
+        self.sets.iter().flat_map(SetStatus::steps)
+    }
+
+    /// How many migrations are not applied yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.sets.iter().map(SetStatus::pending).sum()
+    }
+
+    /// Whether everything is applied, and is what it was.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.sets.iter().all(SetStatus::is_up_to_date)
+    }
+}
+
+impl SetStatus {
     pub(crate) fn new(set: &str, steps: Vec<StepStatus>) -> Self {
         Self { set: set.to_owned(), steps }
     }
@@ -159,8 +220,26 @@ impl Status {
     }
 }
 
-/// A line for each migration: version, name, state, and for applied ones when (UTC) and how long it took.
+/// As each set is displayed; if there are several, each below its name.
 impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.sets.as_slice() {
+            [] => f.write_str("no migrations"),
+            [set] => set.fmt(f),
+            sets => {
+                for (i, set) in sets.iter().enumerate() {
+                    let separator = if i == 0 { "" } else { "\n" };
+                    let steps = set.to_string().replace('\n', "\n  ");
+                    write!(f, "{separator}{}\n  {steps}", set.set)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A line for each migration: version, name, state, and for applied ones when (UTC) and how long it took.
+impl fmt::Display for SetStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
             return f.write_str("no migrations");

@@ -184,6 +184,25 @@ impl Schema {
         self.objects.iter().map(|(object, (_, definition))| (object, definition.facts.as_slice()))
     }
 
+    /// The part of it that these objects are, with a fingerprint of its own.
+    #[must_use]
+    pub fn part(&self, is_in: impl Fn(&Object) -> bool) -> Self {
+        let objects: BTreeMap<_, _> = self
+            .objects
+            .iter()
+            .filter(|(object, _)| is_in(object))
+            .map(|(object, known)| (object.clone(), known.clone()))
+            .collect();
+        let digests = objects.values().map(|(_, definition)| &definition.digest);
+        let fingerprint = digests.fold(Fingerprint::default(), |sum, digest| sum.plus(digest));
+        Self { objects, fingerprint, ..*self }
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
     /// Whether there is a table or view of this name.
     #[doc(hidden)]
     #[must_use]
@@ -317,7 +336,7 @@ impl Fingerprint {
         &self.0
     }
 
-    fn plus(&self, other: &Self) -> Self {
+    pub(crate) fn plus(&self, other: &Self) -> Self {
         let mut sum = [0; 32];
         let mut carry = false;
         for (at, byte) in sum.iter_mut().enumerate() {

@@ -9,7 +9,7 @@ pub use sqlite::violations_of;
 
 use crate::error::Source;
 use crate::history::{Applied, Record};
-use crate::{ForeignKeys, Schema, Script};
+use crate::{Base, ForeignKeys, Migration, Schema, Script};
 
 /// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
 ///
@@ -47,20 +47,23 @@ pub trait Driver {
     /// Every foreign key that points at nothing.
     fn violations(&mut self) -> Result<Violations, DriverError>;
 
-    /// The history of `set` in the order of its versions, or `None` when there is no history table yet.
-    fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError>;
+    /// The history of `set` in the order of its versions; nothing, too, when there is no history table yet.
+    fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError>;
 
-    /// Creates the history table.
+    /// Whether the history, of whatever set, has this migration.
+    fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError>;
+
+    /// The sets that the history has.
+    fn sets(&mut self) -> Result<Vec<String>, DriverError>;
+
+    /// Creates the history table, if there is none.
     fn create_history(&mut self) -> Result<(), DriverError>;
 
     /// Writes rows to the history table.
-    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError>;
+    fn record(&mut self, records: &[Record<'_>]) -> Result<(), DriverError>;
 
-    /// Takes versions out of the history table.
-    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError>;
-
-    /// Whether the history table has migrations of other sets than `set`.
-    fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError>;
+    /// Takes migrations out of the history table.
+    fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError>;
 
     /// The schema that there is.
     fn schema(&mut self) -> Result<Schema, DriverError>;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use fallible_iterator::FallibleIterator as _;
 use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
 use rusqlite::types::ValueRef;
-use rusqlite::{Batch, Connection, ErrorCode, Row, params};
+use rusqlite::{Batch, Connection, ErrorCode, Row, Statement, params};
 
 use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
 use crate::catalog::quote;
 use crate::history::{Applied, Record};
 use crate::script::statements;
-use crate::{ForeignKeys, Schema, Script};
+use crate::{Base, Checksum, ForeignKeys, Migration, Schema, Script};
 
 const CREATE_HISTORY: &str = "\
 CREATE TABLE IF NOT EXISTS main._molos_migrations (
@@ -37,7 +37,9 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 const DELETE_HISTORY: &str = "DELETE FROM main._molos_migrations WHERE set_name = ?1 AND version = ?2";
 
-const OTHER_SETS: &str = "SELECT EXISTS (SELECT 1 FROM main._molos_migrations WHERE set_name <> ?1)";
+const HAS_APPLIED: &str = "SELECT EXISTS (SELECT 1 FROM main._molos_migrations WHERE version = ?1 AND checksum = ?2)";
+
+const SELECT_SETS: &str = "SELECT DISTINCT set_name FROM main._molos_migrations";
 
 /// The settings of a connection before a migration.
 #[derive(Debug)]
@@ -101,36 +103,35 @@ impl Driver for Connection {
         violations_of(self, None)
     }
 
-    fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
-        let mut prepared = self.prepare(SELECT_HISTORY);
-        if matches!(&prepared, Err(error) if is_sql_error(error)) {
-            let exists: bool = self.query_row(HISTORY_EXISTS, [], |row| row.get(0))?;
-            if !exists {
-                return Ok(None);
-            }
-            // Outside of a transaction, another process may have created it between the two looks.
-            prepared = self.prepare(SELECT_HISTORY);
-        }
-        let mut statement = match prepared {
-            Ok(statement) => statement,
-            Err(error) if is_sql_error(&error) => return Err(damaged(message(&error))),
-            Err(error) => return Err(error.into()),
-        };
+    fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError> {
+        let Some(mut statement) = prepare_on_history(self, SELECT_HISTORY)? else { return Ok(Vec::new()) };
         let mut rows = statement.query([set])?;
         let mut history = Vec::new();
         while let Some(row) = rows.next()? {
             history.push(applied(row)?);
         }
-        Ok(Some(history))
+        Ok(history)
+    }
+
+    fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError> {
+        let Some(mut statement) = prepare_on_history(self, HAS_APPLIED)? else { return Ok(false) };
+        let checksum = Checksum::from_bytes(base.checksum).to_string();
+        Ok(statement.query_row(params![base.version, checksum], |row| row.get(0))?)
+    }
+
+    fn sets(&mut self) -> Result<Vec<String>, DriverError> {
+        let Some(mut statement) = prepare_on_history(self, SELECT_SETS)? else { return Ok(Vec::new()) };
+        let sets = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(sets)
     }
 
     fn create_history(&mut self) -> Result<(), DriverError> {
         Ok(self.execute_batch(CREATE_HISTORY)?)
     }
 
-    fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError> {
+    fn record(&mut self, records: &[Record<'_>]) -> Result<(), DriverError> {
         let mut statement = self.prepare(INSERT_HISTORY)?;
-        for Record { applied, down } in records {
+        for Record { set, applied, down } in records {
             let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
             let checksum = applied.checksum.to_string();
             statement.execute(params![
@@ -146,16 +147,12 @@ impl Driver for Connection {
         Ok(())
     }
 
-    fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError> {
+    fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError> {
         let mut statement = self.prepare(DELETE_HISTORY)?;
-        for version in versions {
-            statement.execute(params![set, version])?;
+        for migration in steps {
+            statement.execute(params![migration.set(), migration.version()])?;
         }
         Ok(())
-    }
-
-    fn has_other_sets(&mut self, set: &str) -> Result<bool, DriverError> {
-        Ok(self.query_row(OTHER_SETS, [set], |row| row.get(0))?)
     }
 
     fn schema(&mut self) -> Result<Schema, DriverError> {
@@ -200,6 +197,24 @@ pub fn violations_of(conn: &Connection, table: Option<&str>) -> Result<Violation
         *violations.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
     }
     Ok(violations)
+}
+
+/// A statement on the history table, if there is one.
+fn prepare_on_history<'c>(conn: &'c Connection, sql: &str) -> Result<Option<Statement<'c>>, DriverError> {
+    let mut prepared = conn.prepare(sql);
+    if matches!(&prepared, Err(error) if is_sql_error(error)) {
+        let exists: bool = conn.query_row(HISTORY_EXISTS, [], |row| row.get(0))?;
+        if !exists {
+            return Ok(None);
+        }
+        // Outside of a transaction, another process may have created it between the two looks.
+        prepared = conn.prepare(sql);
+    }
+    match prepared {
+        Ok(statement) => Ok(Some(statement)),
+        Err(error) if is_sql_error(&error) => Err(damaged(message(&error))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The histories that are tables: the tool, the table, and what makes its rows versions.

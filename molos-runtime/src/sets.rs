@@ -1,0 +1,157 @@
+//! Several sets that share one database, and the order in which they are applied.
+
+use crate::history::Applied;
+use crate::{Error, Migration, Migrations, plan};
+
+/// The sets that a [`Migrator`](crate::Migrator) runs: one, or several that share a database.
+///
+/// It is made from a reference to one set, or from an array, a slice or a [`Vec`] of them.
+#[derive(Clone, Debug, Default)]
+pub struct Sets<'m>(Vec<Migrations<'m>>);
+
+impl<'m> From<&Migrations<'m>> for Sets<'m> {
+    fn from(set: &Migrations<'m>) -> Self {
+        Self(vec![*set])
+    }
+}
+
+impl<'m> From<&[&Migrations<'m>]> for Sets<'m> {
+    fn from(sets: &[&Migrations<'m>]) -> Self {
+        Self(sets.iter().map(|set| **set).collect())
+    }
+}
+
+impl<'m, const N: usize> From<[&Migrations<'m>; N]> for Sets<'m> {
+    fn from(sets: [&Migrations<'m>; N]) -> Self {
+        sets.as_slice().into()
+    }
+}
+
+impl<'m> From<Vec<&Migrations<'m>>> for Sets<'m> {
+    fn from(sets: Vec<&Migrations<'m>>) -> Self {
+        sets.as_slice().into()
+    }
+}
+
+impl<'m> Sets<'m> {
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<&'m str> {
+        self.0.iter().map(Migrations::set).collect()
+    }
+
+    /// The sets, each after those that it was rehearsed after, and apart from that as they were given.
+    pub(crate) fn in_order(&self) -> Result<Vec<Migrations<'m>>, Error> {
+        let mut waiting: Vec<&Migrations<'m>> = Vec::with_capacity(self.0.len());
+        for set in &self.0 {
+            if waiting.iter().any(|other| other.set() == set.set()) {
+                return Err(Error::SetTwice { set: set.set().to_owned() });
+            }
+            waiting.push(set);
+        }
+        let mut ordered = Vec::with_capacity(waiting.len());
+        while !waiting.is_empty() {
+            let is_free = |set: &&Migrations<'m>| !waiting.iter().any(|other| comes_after(set, other));
+            let Some(at) = waiting.iter().position(is_free) else {
+                return Err(Error::SetCycle { sets: cycle(&waiting) });
+            };
+            ordered.push(*waiting.remove(at));
+        }
+        Ok(ordered)
+    }
+}
+
+/// Whether `set` was rehearsed after a migration of `other`.
+fn comes_after(set: &Migrations<'_>, other: &Migrations<'_>) -> bool {
+    set.set() != other.set() && set.after.iter().any(|base| other.has(base))
+}
+
+/// The names of sets that come after each other, each followed by one that it comes after. Each of `waiting` comes after
+/// another of them.
+fn cycle(waiting: &[&Migrations<'_>]) -> Vec<String> {
+    let mut way: Vec<&Migrations<'_>> = Vec::new();
+    let mut next = waiting.first();
+    while let Some(set) = next {
+        if let Some(start) = way.iter().position(|passed| passed.set() == set.set()) {
+            way.drain(..start);
+            break;
+        }
+        way.push(set);
+        next = waiting.iter().find(|other| comes_after(set, other));
+    }
+    way.iter().map(|set| set.set().to_owned()).collect()
+}
+
+/// A set, and what a database's history says of it.
+pub(crate) struct SetHistory<'m> {
+    pub(crate) set: Migrations<'m>,
+    pub(crate) history: Vec<Applied>,
+}
+
+impl<'m> SetHistory<'m> {
+    /// The migrations that are applied.
+    pub(crate) fn applied(&self) -> Vec<Migration<'m>> {
+        self.set.iter().filter(|migration| plan::is_applied(&self.history, migration.version())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Base, Checksum, Migration};
+
+    /// A set of one migration that is named like it, after those of the sets `after`.
+    fn set(name: &'static str, after: &[&'static str]) -> Migrations<'static> {
+        let base =
+            |name: &&'static str| Base { directory: name, version: 1, name, checksum: *Checksum::of(name).as_bytes() };
+        let after: Vec<_> = after.iter().map(base).collect();
+        Migrations::new(name, name, vec![Migration::new(1, name, name)].leak()).after(after.leak())
+    }
+
+    fn order(sets: &[Migrations<'static>]) -> Result<String, Error> {
+        let sets: Vec<_> = sets.iter().collect();
+        Ok(Sets(Sets::from(sets).in_order()?).names().join(" "))
+    }
+
+    #[test]
+    fn a_set_comes_after_those_it_was_rehearsed_after_and_else_where_it_was_given() {
+        let (core, tasks) = (set("core", &[]), set("tasks", &["core"]));
+        let (notes, links) = (set("notes", &["core"]), set("links", &["tasks", "notes"]));
+        let cases = [
+            (vec![], ""),
+            (vec![core], "core"),
+            (vec![core, tasks, notes, links], "core tasks notes links"),
+            (vec![links, notes, tasks, core], "core notes tasks links"),
+            (vec![tasks, links, notes, core], "core tasks notes links"),
+            (vec![notes, set("other", &[]), core], "other core notes"),
+            (vec![links, tasks], "tasks links"),
+            (vec![set("own", &["own"]), core], "own core"),
+        ];
+        for (given, ordered) in cases {
+            assert_eq!(order(&given).expect("an order"), ordered);
+        }
+    }
+
+    #[test]
+    fn a_migration_of_another_content_is_not_the_one_that_a_set_comes_after() {
+        let edited = Migrations::new("core", "core", &[]);
+        let other = Migrations::new("core", "core", vec![Migration::new(1, "core", "edited")].leak());
+        for core in [edited, other] {
+            assert_eq!(order(&[set("tasks", &["core"]), core]).expect("an order"), "tasks core");
+        }
+    }
+
+    #[test]
+    fn two_sets_of_one_name_and_sets_in_a_circle_are_refused() {
+        let error = order(&[set("core", &[]), set("tasks", &[]), set("core", &["tasks"])]).expect_err("twice");
+        assert_eq!(
+            error.to_string(),
+            "the set \"core\" is given twice\nhelp: give each set once, and each directory a name of its own with `set = \"…\"`"
+        );
+        let circle = [set("core", &[]), set("d", &["a", "core"]), set("a", &["b"]), set("b", &["c"]), set("c", &["a"])];
+        assert_eq!(
+            order(&circle).expect_err("a circle").to_string(),
+            "the sets \"a\", \"b\", \"c\" come after each other, so that none can be the first\n\
+             help: let one of them not come after the others, or put them into one directory"
+        );
+    }
+}
