@@ -29,6 +29,8 @@
 /// | `lints = { drop_column = "warn" }` | what a migration may take away: see below |
 /// | `rename = { "users" => User, "users.type" => kind }` | names for structs and fields |
 /// | `set = "billing"` | the name of this list in the history table, `"app"` if it is left out; several sets can share one database |
+/// | `after = ["../core/migrations"]` | the directories of the sets that this one comes after, each before those that come after it: see below |
+/// | `table_prefix = "tasks_"` | what the names of all its tables and views begin with; anything else is a compile error |
 /// | `crate = crate::molos` | where to find molos, if not at `::molos` |
 ///
 /// ```
@@ -38,6 +40,38 @@
 /// use db::tables::{NewUser, User};
 /// # let _ = (NewUser::new("u1", "ada@example.org", "…"), |user: User| user.email);
 /// ```
+///
+/// # Sets
+///
+/// Modules that share a database have a directory each, with a history and a lock of its own. One that refers to the
+/// tables of another comes `after` it: its migrations are run, while the crate compiles, on what the others lead to, so that
+/// foreign keys into them work. It may change rows of the others' tables, and nothing else of them: no column, index or
+/// trigger, which would be gone when their owner rebuilds the table. [`Migrator::new`] takes several sets, and applies
+/// each after those that it needs; one that is not there is [`Error::MissingBase`].
+///
+/// ```
+/// mod core {
+///     molos::embed_migrations!("migrations", set = "core");
+/// }
+/// mod tasks {
+///     molos::embed_migrations!(
+///         "tests/fixtures/tasks",
+///         set = "tasks",
+///         after = ["migrations"],
+///         table_prefix = "tasks_",
+///     );
+/// }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut conn = molos::rusqlite::Connection::open_in_memory()?;
+/// molos::Migrator::new([&core::MIGRATIONS, &tasks::MIGRATIONS]).migrate(&mut conn)?;
+///
+/// // A module is removed with all of its tables, and without the others noticing.
+/// molos::Migrator::new(&tasks::MIGRATIONS).rollback(&mut conn, molos::Rollback::All)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// In `ignore`, a file of another set's directory is named with that directory: `"../core/migrations/schema.sql"`.
 ///
 /// # Directives
 ///
@@ -108,6 +142,8 @@
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
 ///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
 /// - **What is taken away** is not allowed by the file, or is allowed and not done. A way back cannot be gone a second time.
+/// - **A set** makes a table without its prefix, changes a table of a set that it comes after, comes after itself or twice
+///   after another, or has no name of its own.
 /// - **At the end of a file**, rows refer to what is not there.
 /// - **At the end of all**, a view, trigger or foreign key cannot be used.
 /// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one

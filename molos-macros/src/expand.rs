@@ -62,13 +62,19 @@ pub(crate) fn migrations(
         .map(|file| entry(file, fingerprints.get(&file.version).copied().unwrap_or_default(), &mut text, molos))
         .collect();
     let doc = migrations_doc(source, unproven);
-    let tracked = files.iter().map(String::as_str).chain(lock.file()).map(|file| format!("/{directory}/{file}"));
+    let own = files.iter().map(String::as_str).chain(lock.file()).map(|file| format!("/{directory}/{file}"));
+    let of_base = |base: &'_ Source| -> Vec<String> {
+        base.files.iter().map(|file| format!("/{}/{file}", base.directory)).collect()
+    };
+    let tracked = own.chain(source.bases.iter().flat_map(of_base));
+    let after = source.bases.iter().filter_map(|it| base(it, molos));
+    let table_prefix = &input.table_prefix;
     let request = lock::REQUEST;
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::Embedded {
-            set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: &[], table_prefix: "",
+            set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
         });
 
         // Named so that an edit of one of these files compiles this crate again, and so does a request for a lock.
@@ -79,6 +85,17 @@ pub(crate) fn migrations(
 
         #check
     }
+}
+
+/// The last migration of a directory that this one comes after.
+fn base(base: &Source, molos: &Path) -> Option<TokenStream> {
+    let last = base.migrations.last()?;
+    let (directory, name) = (&base.directory, last.name());
+    let version = Literal::i64_unsuffixed(last.version);
+    let checksum = Literal::byte_string(last.checksum.as_bytes());
+    Some(quote! {
+        #molos::Base { directory: #directory, version: #version, name: #name, checksum: *#checksum }
+    })
 }
 
 /// Adds a migration to the text of its directory, and says where it is.

@@ -26,6 +26,10 @@ pub(crate) struct Input {
     pub(crate) lints: BTreeMap<&'static str, Level>,
     /// The name of the set in the history table.
     pub(crate) set: String,
+    /// The directories of the sets that this one comes after.
+    pub(crate) after: Vec<LitStr>,
+    /// What the names of the set's tables begin with.
+    pub(crate) table_prefix: String,
     /// Where to find molos.
     pub(crate) molos: Path,
 }
@@ -37,7 +41,7 @@ pub(crate) struct Function {
     pub(crate) arguments: i32,
 }
 
-const OPTIONS: &[&str] = &["crate", "functions", "ignore", "lints", "rename", "set"];
+const OPTIONS: &[&str] = &["after", "crate", "functions", "ignore", "lints", "rename", "set", "table_prefix"];
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -49,6 +53,8 @@ impl Parse for Input {
             functions: Vec::new(),
             lints: BTreeMap::new(),
             set: molos_runtime::DEFAULT_SET.to_owned(),
+            after: Vec::new(),
+            table_prefix: String::new(),
             molos: syn::parse_str("::molos")?,
         };
         if input.peek(LitStr) {
@@ -75,14 +81,37 @@ impl Parse for Input {
                 input.parse::<Token![,]>()?;
             }
         }
+        parsed.check_after()?;
         Ok(parsed)
     }
 }
 
 impl Input {
+    /// Checks that the directories that the set comes after are others, and that it can be told from theirs.
+    fn check_after(&self) -> Result<()> {
+        let mut directories = vec![normal(&self.directory)];
+        for after in &self.after {
+            let directory = normal(&after.value());
+            if directories.contains(&directory) {
+                let what =
+                    if directory == directories[0] { "a set cannot come after itself" } else { "it is given twice" };
+                return Err(Error::new(after.span(), what));
+            }
+            directories.push(directory);
+        }
+        match self.after.first() {
+            Some(first) if self.set == molos_runtime::DEFAULT_SET => {
+                let text = "a set that comes after another needs a name of its own: `set = \"…\"`";
+                Err(Error::new(first.span(), text))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
         match name.to_string().as_str() {
             "ignore" => self.ignore = strings(input)?,
+            "after" => self.after = strings(input)?,
             "functions" => self.functions = strings(input)?.iter().map(function).collect::<Result<_>>()?,
             "lints" => self.lints = lints(input)?,
             "rename" => self.rename = names(input)?,
@@ -91,6 +120,13 @@ impl Input {
                 self.set = set.value();
                 if self.set.is_empty() {
                     return Err(Error::new(set.span(), "a set needs a name"));
+                }
+            }
+            "table_prefix" => {
+                let prefix: LitStr = input.parse()?;
+                self.table_prefix = prefix.value();
+                if self.table_prefix.is_empty() {
+                    return Err(Error::new(prefix.span(), "a prefix has at least one character: `\"tasks_\"`, say"));
                 }
             }
             "crate" => self.molos = input.call(Path::parse_mod_style)?,
@@ -102,6 +138,11 @@ impl Input {
         }
         Ok(())
     }
+}
+
+/// A directory as it is written in messages: with forward slashes, and none at the end.
+pub(crate) fn normal(directory: &str) -> String {
+    directory.replace('\\', "/").trim_end_matches('/').to_owned()
 }
 
 fn strings(input: ParseStream<'_>) -> Result<Vec<LitStr>> {

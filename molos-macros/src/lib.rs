@@ -22,6 +22,7 @@ mod snapshot;
 mod source;
 mod statements;
 mod table;
+mod territory;
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -307,7 +307,8 @@ fn statement_with(script: &Script, wanted: &[&str]) -> Option<usize> {
     last_with(wanted).or_else(|| last_with(&wanted[wanted.len().saturating_sub(1)..]))
 }
 
-fn statements_with<'s>(script: &'s Script, wanted: &'s [&str]) -> impl Iterator<Item = usize> + 's {
+/// Where the statements with all of these words in them start.
+pub(crate) fn statements_with<'s>(script: &'s Script, wanted: &'s [&str]) -> impl Iterator<Item = usize> + 's {
     let has_all = |sql| wanted.iter().all(|word| words(sql).contains(*word));
     statements(script.sql()).filter(move |statement| has_all(statement.sql)).map(|statement| statement.offset)
 }

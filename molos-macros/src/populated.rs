@@ -15,6 +15,7 @@ use crate::sandbox::Seen;
 use crate::shadow::{Stage, broken};
 use crate::snapshot::{Snapshot, Taken};
 use crate::source::{MigrationFile, Script};
+use crate::territory::Territory;
 
 /// How often a step is tried with other values in the rows.
 const VARIANTS: usize = 8;
@@ -24,6 +25,7 @@ const VARIANTS: usize = 8;
 /// To undo a change of the schema would make SQLite read all of it anew, so nothing is undone while all goes well.
 pub(crate) struct Populated<'s> {
     stage: Stage<'s>,
+    territory: Territory<'s>,
     schema: Schema,
     canaries: Canaries,
     /// The rows of every table after the last step.
@@ -38,6 +40,8 @@ pub(crate) struct Populated<'s> {
 /// What came out of the steps.
 #[derive(Default)]
 pub(crate) struct Found {
+    /// What no directive can allow.
+    pub(crate) errors: Vec<Diagnostic>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) unproven: Vec<Unproven>,
 }
@@ -49,16 +53,19 @@ pub(crate) struct Unproven {
 }
 
 impl<'s> Populated<'s> {
-    pub(crate) fn new(stage: Stage<'s>) -> Self {
-        Self {
+    pub(crate) fn new(stage: Stage<'s>) -> Result<Self, Diagnostic> {
+        let mut populated = Self {
+            territory: stage.territory()?,
+            schema: stage.schema()?,
             stage,
-            schema: Schema::default(),
             canaries: Canaries::new(),
             snapshots: BTreeMap::new(),
             passed: Vec::new(),
             broken: BTreeMap::new(),
             found: Found::default(),
-        }
+        };
+        populated.plant_everywhere()?;
+        Ok(populated)
     }
 
     pub(crate) fn finish(self) -> Found {
@@ -123,8 +130,9 @@ impl<'s> Populated<'s> {
             self.blame_both(file, "failing-down", failure, on_empty.err());
             return Ok(());
         }
-        let (_, mut changed) = self.refresh()?;
+        let (seen, mut changed) = self.refresh()?;
         let shown = self.stage.shown(down);
+        self.found.errors.extend(self.territory.check(&changed, &seen, down, &shown));
         if self.schema.fingerprint() != before {
             let expected = self.replay(self.passed.len() - 1)?.schema()?;
             let differences = self.schema.differences(&expected);
@@ -270,6 +278,10 @@ impl<'s> Populated<'s> {
         self.stage = self.replay(self.passed.len())?;
         self.schema = self.stage.schema()?;
         self.snapshots.clear();
+        self.plant_everywhere()
+    }
+
+    fn plant_everywhere(&mut self) -> Result<(), Diagnostic> {
         let objects = self.schema.objects().filter(|object| object.kind == "table");
         let tables: BTreeSet<String> = objects.map(|object| object.name.clone()).collect();
         let unproven = self.found.unproven.len();

@@ -23,6 +23,7 @@ use crate::sandbox::Sandbox;
 use crate::source::{MigrationFile, Script, Source, words};
 use crate::statements::Sql;
 use crate::table::{self, Model};
+use crate::territory::Territory;
 
 /// The fingerprint of the schema that each version leads to.
 pub(crate) type Fingerprints = BTreeMap<i64, Fingerprint>;
@@ -48,26 +49,27 @@ impl From<Diagnostic> for Rehearsed {
 
 /// Runs every migration on both databases, at the same time: the one with rows follows the empty one.
 pub(crate) fn rehearse(source: &Source, input: &Input) -> Result<Rehearsed, Diagnostic> {
-    let (functions, set) = (input.functions.as_slice(), input.set.as_str());
+    let set = Set { name: &input.set, table_prefix: &input.table_prefix, functions: &input.functions };
     let (to_follow, passed) = mpsc::channel();
     let (rehearsed, found) = thread::scope(|scope| {
         let populated = thread::Builder::new().spawn_scoped(scope, move || -> Result<Found, Diagnostic> {
-            let mut populated = Populated::new(Stage::open(source, functions, set)?);
+            let mut populated = Populated::new(Stage::open(source, set)?)?;
             passed.iter().try_for_each(|file| populated.follow(file))?;
             Ok(populated.finish())
         });
-        let empty = Empty::run(source, functions, set, &to_follow);
+        let empty = Empty::run(source, set, &to_follow);
         drop(to_follow);
         let rehearsed = empty.and_then(|empty| empty.finish(input));
         let found = populated.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         (rehearsed, found)
     });
     let (mut rehearsed, unusable) = rehearsed?;
-    let Found { findings, unproven } = found.map_err(|error| broken(&error))??;
+    let Found { errors, findings, unproven } = found.map_err(|error| broken(&error))??;
     // What refers to what is gone is told where it broke.
     if findings.iter().all(|finding| finding.lint != BROKEN_REFERENCE) {
         rehearsed.errors.extend(unusable);
     }
+    rehearsed.errors.extend(errors);
     rehearsed.findings.extend(findings);
     rehearsed.unproven = unproven;
     Ok(rehearsed)
@@ -76,6 +78,7 @@ pub(crate) fn rehearse(source: &Source, input: &Input) -> Result<Rehearsed, Diag
 /// The database of somebody who starts the program for the first time.
 struct Empty<'s> {
     stage: Stage<'s>,
+    territory: Territory<'s>,
     fingerprints: Fingerprints,
     /// What is wrong with the files, and went wrong on the way.
     errors: Vec<Diagnostic>,
@@ -83,24 +86,22 @@ struct Empty<'s> {
 }
 
 impl<'s> Empty<'s> {
-    fn run(
-        source: &'s Source,
-        functions: &'s [Function],
-        set: &'s str,
-        passed: &mpsc::Sender<&'s MigrationFile>,
-    ) -> Result<Self, Diagnostic> {
-        let mut stage = Stage::open(source, functions, set)?;
-        let mut schema = Schema::default();
+    fn run(source: &'s Source, set: Set<'s>, passed: &mpsc::Sender<&'s MigrationFile>) -> Result<Self, Diagnostic> {
+        let mut stage = Stage::open(source, set)?;
+        let territory = stage.territory()?;
+        let mut schema = territory.others.clone();
         let (mut fingerprints, mut findings, mut errors) = (Fingerprints::new(), Vec::new(), source.errors.clone());
         // Words of the scripts that failed: what they would have made, and later ones may miss.
         let mut missing = BTreeSet::new();
         for file in &source.migrations {
             match stage.run(file, Direction::Up) {
                 Ok(()) => {
-                    let change = stage.sandbox.seen().change;
-                    let changed = schema.refresh(stage.sandbox.conn(), &change).map_err(|error| broken(&error))?;
-                    findings.extend(lint::losses(&changed, &schema, file, &stage.shown(&file.up)));
-                    fingerprints.insert(file.version, schema.fingerprint());
+                    let seen = stage.sandbox.seen();
+                    let changed = schema.refresh(stage.sandbox.conn(), &seen.change).map_err(|error| broken(&error))?;
+                    let shown = stage.shown(&file.up);
+                    errors.extend(territory.check(&changed, &seen, &file.up, &shown));
+                    findings.extend(lint::losses(&changed, &schema, file, &shown));
+                    fingerprints.insert(file.version, schema.fingerprint().minus(&territory.others.fingerprint()));
                     // If nobody follows any more, that is told by whoever stopped.
                     let _ = passed.send(file);
                 }
@@ -118,15 +119,17 @@ impl<'s> Empty<'s> {
             let violations = stage.sandbox.check_all_keys().map_err(|error| broken(&error.source))?;
             errors.extend(violations.keys().map(unenforceable));
         }
-        Ok(Self { stage, fingerprints, errors, findings })
+        Ok(Self { stage, territory, fingerprints, errors, findings })
     }
 
     /// Writes the structs for the schema that the migrations lead to. What in there cannot be used is returned apart.
     fn finish(self, input: &Input) -> Result<(Rehearsed, Vec<Diagnostic>), Diagnostic> {
-        let Self { stage, fingerprints, mut errors, findings } = self;
+        let Self { stage, territory, fingerprints, mut errors, findings } = self;
         let conn = stage.sandbox.conn();
-        let (tables, unreadable) = catalog::tables(conn)
+        let (mut tables, mut unreadable) = catalog::tables(conn)
             .map_err(|error| Diagnostic::new(format!("the schema cannot be read back: {error}")))?;
+        tables.retain(|table| !territory.others.has(&table.name.to_ascii_lowercase()));
+        unreadable.retain(|table| !territory.others.has(&table.name.to_ascii_lowercase()));
         let (models, misnamed) = table::models(tables, &input.rename);
         let mut unusable = Vec::new();
         if errors.is_empty() {
@@ -142,25 +145,47 @@ impl<'s> Empty<'s> {
     }
 }
 
+/// What is asked for of the set that a directory is.
+#[derive(Clone, Copy)]
+pub(crate) struct Set<'s> {
+    name: &'s str,
+    table_prefix: &'s str,
+    functions: &'s [Function],
+}
+
 /// A sandbox to run the steps of a directory in.
 pub(crate) struct Stage<'s> {
     pub(crate) sandbox: Sandbox,
     source: &'s Source,
-    functions: &'s [Function],
-    set: &'s str,
+    set: Set<'s>,
 }
 
 impl<'s> Stage<'s> {
-    fn open(source: &'s Source, functions: &'s [Function], set: &'s str) -> Result<Self, Diagnostic> {
-        let mut sandbox = Sandbox::open(functions).map_err(|error| broken(&error))?;
+    /// A sandbox with what the directories made that this one comes after.
+    fn open(source: &'s Source, set: Set<'s>) -> Result<Self, Diagnostic> {
+        let mut sandbox = Sandbox::open(set.functions).map_err(|error| broken(&error))?;
         sandbox.enter().map_err(|error| broken(&error.source))?;
         sandbox.create_history().map_err(|error| broken(&error.source))?;
-        Ok(Self { sandbox, source, functions, set })
+        let mut stage = Self { sandbox, source, set };
+        for base in &source.bases {
+            for file in &base.migrations {
+                stage.run_of(base, file, Direction::Up).map_err(|failure| {
+                    failure.diagnostic.note(format!("`{}` comes after this directory", source.directory))
+                })?;
+            }
+        }
+        Ok(stage)
     }
 
     /// The same, before the first step.
     pub(crate) fn another(&self) -> Result<Self, Diagnostic> {
-        Self::open(self.source, self.functions, self.set)
+        Self::open(self.source, self.set)
+    }
+
+    /// What belongs to whom, before the first step.
+    pub(crate) fn territory(&self) -> Result<Territory<'s>, Diagnostic> {
+        let directories = self.source.bases.iter().map(|base| base.directory.as_str()).collect();
+        Ok(Territory::new(self.schema()?, self.set.table_prefix, directories))
     }
 
     /// The file of a script, as the user knows it.
@@ -174,12 +199,16 @@ impl<'s> Stage<'s> {
 
     /// Runs one step in a transaction of its own.
     pub(crate) fn run(&mut self, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
+        self.run_of(self.source, file, direction)
+    }
+
+    fn run_of(&mut self, source: &Source, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
         let script = match direction {
             Direction::Up => &file.up,
             Direction::Down => file.down.as_ref().unwrap_or(&file.up),
         };
-        let shown = self.shown(script);
-        let migration = as_migration(file).in_set(self.set, &self.source.directory);
+        let shown = format!("{}/{}", source.directory, script.path);
+        let migration = as_migration(file).in_set(self.set.name, &source.directory);
         let sandbox = &mut self.sandbox;
         sandbox.begin().map_err(|error| Failure::of_its_own(broken(&error.source)))?;
         let result = engine::run(sandbox, direction, &[migration], &|_| {});

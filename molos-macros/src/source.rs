@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use molos_runtime::script::{TokenKind, is_blank, position, tokens};
 use molos_runtime::{Checksum, down_path, normalise};
+use syn::LitStr;
 
 use crate::diagnostic::{Diagnostic, list};
 use crate::directive::{self, Directives};
-use crate::input::Input;
+use crate::input::{Input, normal};
 use crate::layout::{self, Layout, Misnamed, Named};
 use crate::sections;
 
@@ -26,6 +27,8 @@ pub(crate) struct Source {
     pub(crate) files: Vec<String>,
     /// What is wrong with the directory.
     pub(crate) errors: Vec<Diagnostic>,
+    /// The directories that this one comes after.
+    pub(crate) bases: Vec<Source>,
 }
 
 /// A migration as it stands in its files.
@@ -70,21 +73,42 @@ impl Script {
     }
 }
 
-/// Reads the directory that `input` names, below `manifest`.
+/// Reads the directory that `input` names, below `manifest`, and those that it comes after.
 pub(crate) fn read(input: &Input, manifest: &Path) -> Source {
-    let directory = input.directory.replace('\\', "/").trim_end_matches('/').to_owned();
-    let mut reader = Reader { root: manifest.join(&directory), directory, errors: Vec::new() };
-    let files = reader.sql_files(input).unwrap_or_else(|error| {
+    let of_base = |base: &str| {
+        let ignored = input.ignore.iter().map(LitStr::value);
+        let inside = ignored.filter_map(|file| Some(file.strip_prefix(base)?.strip_prefix('/')?.to_owned()));
+        inside.collect::<Vec<_>>()
+    };
+    let mut own: Vec<String> = input.ignore.iter().map(LitStr::value).collect();
+    let mut bases = Vec::new();
+    for after in &input.after {
+        let directory = normal(&after.value());
+        own.retain(|file| !file.strip_prefix(&directory).is_some_and(|rest| rest.starts_with('/')));
+        bases.push(read_directory(&directory, &of_base(&directory), &format!("{directory}/"), manifest));
+    }
+    let mut source = read_directory(&normal(&input.directory), &own, "", manifest);
+    let of_bases: Vec<Diagnostic> = bases.iter_mut().flat_map(|base| std::mem::take(&mut base.errors)).collect();
+    source.errors.splice(0..0, of_bases);
+    Source { bases, ..source }
+}
+
+fn read_directory(directory: &str, ignore: &[String], ignored_as: &str, manifest: &Path) -> Source {
+    let (directory, ignored_as) = (directory.to_owned(), ignored_as.to_owned());
+    let mut reader = Reader { root: manifest.join(&directory), directory, ignored_as, errors: Vec::new() };
+    let files = reader.sql_files(ignore).unwrap_or_else(|error| {
         reader.errors.push(error);
         Vec::new()
     });
     let migrations = reader.migrations(&files);
-    Source { directory: reader.directory, migrations, files, errors: reader.errors }
+    Source { directory: reader.directory, migrations, files, errors: reader.errors, bases: Vec::new() }
 }
 
 struct Reader {
     directory: String,
     root: PathBuf,
+    /// What a file's name begins with where the macro's option `ignore` names it.
+    ignored_as: String,
     errors: Vec<Diagnostic>,
 }
 
@@ -94,7 +118,7 @@ impl Reader {
     }
 
     /// The `.sql` files of the directory and of the folders in it, without those that are to be ignored.
-    fn sql_files(&mut self, input: &Input) -> Result<Vec<String>, Diagnostic> {
+    fn sql_files(&mut self, ignore: &[String]) -> Result<Vec<String>, Diagnostic> {
         let directory = self.directory.clone();
         if Path::new(&directory).is_absolute() {
             return Err(Diagnostic::new(format!("`{directory}` is an absolute path"))
@@ -122,10 +146,9 @@ impl Reader {
         }
         files.retain(|file| is_sql(file));
         files.sort_unstable();
-        for ignored in &input.ignore {
-            let ignored = ignored.value();
+        for ignored in ignore {
             let before = files.len();
-            files.retain(|file| *file != ignored);
+            files.retain(|file| file != ignored);
             if files.len() == before {
                 self.errors.push(
                     Diagnostic::new(format!("`ignore` names `{ignored}`, and `{directory}` holds no such file"))
@@ -324,7 +347,10 @@ impl Reader {
                     "a migration is `001_name.sql`, `001_name.up.sql`, `V1__name.sql` or `001_name/up.sql`, \
                      its way back `001_name.down.sql` or `001_name/down.sql`",
                 )
-                .help(format!("rename it; if it is no migration, write `ignore = [\"{path}\"]` after the directory")),
+                .help(format!(
+                    "rename it; if it is no migration, write `ignore = [\"{}{path}\"]` after the directory",
+                    self.ignored_as
+                )),
         }
     }
 

@@ -347,7 +347,10 @@ impl Fingerprint {
         Self(sum)
     }
 
-    fn minus(&self, other: &Self) -> Self {
+    /// The fingerprint of a schema without the part that has this one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
         let one = Self(std::array::from_fn(|at| u8::from(at == 0)));
         let negative = Self(other.0.map(|byte| !byte)).plus(&one);
         self.plus(&negative)

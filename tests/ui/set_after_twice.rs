@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/drop_table", set = "tasks", after = ["ui/core", "ui/core/"]);
+
+fn main() {}

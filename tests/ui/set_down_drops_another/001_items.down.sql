@@ -1,0 +1,2 @@
+DROP TABLE items;
+ALTER TABLE users DROP COLUMN name;

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/set_indexes_another", set = "tasks", after = ["ui/core"]);
+
+fn main() {}

@@ -1,0 +1,3 @@
+CREATE TABLE tasks_items (id INTEGER PRIMARY KEY);
+CREATE TABLE labels (id INTEGER PRIMARY KEY);
+CREATE INDEX labels_id ON labels (id);

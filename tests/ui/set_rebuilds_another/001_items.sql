@@ -1,0 +1,4 @@
+CREATE TABLE items AS SELECT * FROM users;
+DROP TABLE users;
+CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
+INSERT INTO users SELECT * FROM items;

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/drop_table", after = ["ui/core"]);
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/core", table_prefix = "");
+
+fn main() {}
