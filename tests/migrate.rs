@@ -545,7 +545,12 @@ fn a_database_that_cannot_be_written_says_so() -> Result {
     Connection::open(&path)?.execute_batch("CREATE TABLE a (b)")?;
     let mut conn = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let error = app(&[NOTES]).migrate(&mut conn).expect_err("read-only").to_string();
-    assert_eq!(error, "creating the history table failed: attempt to write a readonly database");
+    assert_eq!(
+        error,
+        "the database is read-only; creating the history table failed: attempt to write a readonly database\n\
+         help: make the file, what is beside it, and the directory writable for this user; open it for writing, without \
+         `PRAGMA query_only`"
+    );
     Ok(())
 }
 

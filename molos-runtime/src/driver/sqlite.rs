@@ -231,12 +231,15 @@ fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
 fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {
     for statement in statements(script) {
         if let Err(error) = run_statement(conn, statement.sql) {
-            let offset = statement.offset + offset_in(statement.sql, &error);
-            return Err(DriverError { failure: Failure::Script(offset), source: source(error) });
+            let offset = Some(statement.offset + offset_in(statement.sql, &error));
+            let error = DriverError::from(error);
+            // A full disk is not the statement's fault: whatever SQLite has a code of its own for keeps its kind.
+            let failure = if error.failure == Failure::Other { Failure::Script } else { error.failure };
+            return Err(DriverError { failure, offset, ..error });
         }
         if conn.is_autocommit() {
-            let failure = Failure::TransactionEnded(statement.offset);
-            return Err(DriverError { failure, source: "the transaction is over".into() });
+            let (failure, offset) = (Failure::TransactionEnded, Some(statement.offset));
+            return Err(DriverError { failure, offset, source: "the transaction is over".into() });
         }
     }
     Ok(())
@@ -288,7 +291,7 @@ fn applied(row: &Row<'_>) -> Result<Applied, DriverError> {
 }
 
 fn damaged(problem: String) -> DriverError {
-    DriverError { source: problem.clone().into(), failure: Failure::History(problem) }
+    DriverError { source: problem.clone().into(), offset: None, failure: Failure::History(problem) }
 }
 
 /// Whether SQLite could not make sense of a statement, in the schema that there is.
@@ -304,13 +307,30 @@ fn message(error: &rusqlite::Error) -> String {
     }
 }
 
+/// Whether such a failure is one of the file or the disk, of which SQLite has many kinds.
+fn is_of_the_file(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::DatabaseCorrupt
+    )
+}
+
 /// A [`rusqlite::Error`] that is displayed as SQLite's own message.
 #[derive(Debug)]
 struct Plain(rusqlite::Error);
 
 impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&message(&self.0))
+        f.write_str(&message(&self.0))?;
+        match &self.0 {
+            // For these, SQLite's message is the same whatever it is that failed; the code tells it apart.
+            rusqlite::Error::SqliteFailure(failure, _)
+                if is_of_the_file(failure.code) && failure.extended_code > 0xff =>
+            {
+                write!(f, " (code {})", failure.extended_code)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -327,10 +347,19 @@ fn source(error: rusqlite::Error) -> crate::error::Source {
 impl From<rusqlite::Error> for DriverError {
     fn from(error: rusqlite::Error) -> Self {
         let failure = match error.sqlite_error_code() {
-            // A shared cache says "locked" where separate caches say "busy".
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::Busy,
+            // A shared cache says "locked" where separate caches say "busy"; a WAL whose start of a transaction lost its
+            // race too often, "locking protocol": https://sqlite.org/rescode.html#protocol
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                Failure::Busy
+            }
+            Some(ErrorCode::NotADatabase) => Failure::NotADatabase,
+            Some(ErrorCode::DatabaseCorrupt) => Failure::Corrupt,
+            Some(ErrorCode::ReadOnly) => Failure::ReadOnly,
+            Some(ErrorCode::DiskFull) => Failure::Full,
+            Some(ErrorCode::SystemIoFailure) => Failure::Io,
+            Some(ErrorCode::CannotOpen) => Failure::CannotOpen,
             _ => Failure::Other,
         };
-        Self { failure, source: source(error) }
+        Self { failure, offset: None, source: source(error) }
     }
 }
