@@ -6,7 +6,7 @@ use std::time::Duration;
 use fallible_iterator::FallibleIterator as _;
 use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
 use rusqlite::types::ValueRef;
-use rusqlite::{Batch, Connection, ErrorCode, Row, params};
+use rusqlite::{Batch, Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
 use crate::history::{Applied, Record};
@@ -28,7 +28,17 @@ CREATE TABLE IF NOT EXISTS main._molos_migrations (
 const SELECT_HISTORY: &str = "\
 SELECT version, name, checksum, applied_at, duration_us FROM main._molos_migrations WHERE set_name = ?1 ORDER BY version";
 
-const HISTORY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = '_molos_migrations')";
+const HISTORY_EXISTS: &str =
+    "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = '_molos_migrations' COLLATE NOCASE)";
+
+const HISTORY_TYPE: &str = "SELECT type FROM main.sqlite_master WHERE name = '_molos_migrations' COLLATE NOCASE";
+
+const HISTORY_KEY: &str = "\
+SELECT coalesce(group_concat(name, ', '), '') \
+FROM (SELECT name FROM pragma_table_info('_molos_migrations', 'main') WHERE pk > 0 ORDER BY pk)";
+
+const NAMELESS_SETS: &str = "\
+SELECT typeof(set_name) FROM main._molos_migrations WHERE typeof(set_name) <> 'text' LIMIT 1";
 
 const INSERT_HISTORY: &str = "\
 INSERT INTO main._molos_migrations (set_name, version, name, checksum, applied_at, duration_us, down) \
@@ -130,9 +140,18 @@ impl Driver for Connection {
             Err(error) => return Err(error.into()),
         };
         let mut rows = statement.query([set])?;
-        let mut history = Vec::new();
+        let mut history: Vec<Applied> = Vec::new();
         while let Some(row) = rows.next()? {
-            history.push(applied(row)?);
+            let next = applied(row)?;
+            // Only in a table without the primary key; a rollback would take such a migration back twice.
+            if history.last().is_some_and(|last| last.version == next.version) {
+                return Err(damaged(format!("version {} is there twice", next.version)));
+            }
+            history.push(next);
+        }
+        // A start with nothing to do is spared this: it is for those who are about to write.
+        if !self.is_autocommit() {
+            check_history(self)?;
         }
         Ok(Some(history))
     }
@@ -142,27 +161,20 @@ impl Driver for Connection {
     }
 
     fn record(&mut self, set: &str, records: &[Record<'_>]) -> Result<(), DriverError> {
-        let mut statement = self.prepare(INSERT_HISTORY)?;
+        let mut statement = self.prepare(INSERT_HISTORY).map_err(refused_by_history)?;
         for Record { applied, down } in records {
             let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
             let checksum = applied.checksum.to_string();
-            statement.execute(params![
-                set,
-                applied.version,
-                applied.name,
-                checksum,
-                applied.applied_at,
-                duration,
-                down
-            ])?;
+            let row = params![set, applied.version, applied.name, checksum, applied.applied_at, duration, down];
+            statement.execute(row).map_err(refused_by_history)?;
         }
         Ok(())
     }
 
     fn forget(&mut self, set: &str, versions: &[i64]) -> Result<(), DriverError> {
-        let mut statement = self.prepare(DELETE_HISTORY)?;
+        let mut statement = self.prepare(DELETE_HISTORY).map_err(refused_by_history)?;
         for version in versions {
-            statement.execute(params![set, version])?;
+            statement.execute(params![set, version]).map_err(refused_by_history)?;
         }
         Ok(())
     }
@@ -288,6 +300,32 @@ fn applied(row: &Row<'_>) -> Result<Applied, DriverError> {
             u64::try_from(whole(4)?).map_err(|_| damaged(format!("the duration of version {version} is negative")))?,
         ),
     })
+}
+
+/// Whether the history table is one that molos can write to.
+fn check_history(conn: &Connection) -> Result<(), DriverError> {
+    const KEY: &str = "set_name, version";
+    let kind: String = conn.query_row(HISTORY_TYPE, [], |row| row.get(0))?;
+    if kind != "table" {
+        return Err(damaged(format!("it is a {kind}")));
+    }
+    let key: String = conn.query_row(HISTORY_KEY, [], |row| row.get(0))?;
+    if key != KEY {
+        return Err(damaged(format!("its primary key is ({key}), and not ({KEY})")));
+    }
+    match conn.query_row(NAMELESS_SETS, [], |row| row.get::<_, String>(0)).optional()? {
+        Some(kind) => Err(damaged(format!("set_name is {kind}"))),
+        None => Ok(()),
+    }
+}
+
+/// A failure to write to the history table that is none of the file: a constraint or a trigger, which molos does not make.
+fn refused_by_history(error: rusqlite::Error) -> DriverError {
+    let problem = message(&error);
+    match DriverError::from(error) {
+        DriverError { failure: Failure::Other, .. } => damaged(problem),
+        error => error,
+    }
 }
 
 fn damaged(problem: String) -> DriverError {
