@@ -66,11 +66,7 @@ impl Driver for Connection {
 
     fn enter(&mut self) -> Result<Settings, DriverError> {
         let foreign_keys = self.db_config(SQLITE_DBCONFIG_ENABLE_FKEY)?;
-        let milliseconds: u32 = self.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
-        let busy_timeout = (milliseconds > 0).then_some(Duration::from_millis(milliseconds.into()));
-        if busy_timeout.is_some() {
-            self.busy_timeout(Duration::ZERO)?;
-        }
+        let busy_timeout = stop_waiting(self)?;
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
         Ok(Settings { foreign_keys, busy_timeout })
     }
@@ -125,35 +121,13 @@ impl Driver for Connection {
     }
 
     fn history(&mut self, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
-        let mut prepared = self.prepare(SELECT_HISTORY);
-        if matches!(&prepared, Err(error) if is_sql_error(error)) {
-            let exists: bool = self.query_row(HISTORY_EXISTS, [], |row| row.get(0))?;
-            if !exists {
-                return Ok(None);
-            }
-            // Outside of a transaction, another process may have created it between the two looks.
-            prepared = self.prepare(SELECT_HISTORY);
+        // The first look is before `enter`, and the one who waits is the engine: with events, and as long as it was told.
+        let busy_timeout = stop_waiting(self)?;
+        let history = read_history(self, set);
+        if let Some(timeout) = busy_timeout {
+            self.busy_timeout(timeout)?;
         }
-        let mut statement = match prepared {
-            Ok(statement) => statement,
-            Err(error) if is_sql_error(&error) => return Err(damaged(message(&error))),
-            Err(error) => return Err(error.into()),
-        };
-        let mut rows = statement.query([set])?;
-        let mut history: Vec<Applied> = Vec::new();
-        while let Some(row) = rows.next()? {
-            let next = applied(row)?;
-            // Only in a table without the primary key; a rollback would take such a migration back twice.
-            if history.last().is_some_and(|last| last.version == next.version) {
-                return Err(damaged(format!("version {} is there twice", next.version)));
-            }
-            history.push(next);
-        }
-        // A start with nothing to do is spared this: it is for those who are about to write.
-        if !self.is_autocommit() {
-            check_history(self)?;
-        }
-        Ok(Some(history))
+        history
     }
 
     fn create_history(&mut self) -> Result<(), DriverError> {
@@ -300,6 +274,49 @@ fn applied(row: &Row<'_>) -> Result<Applied, DriverError> {
             u64::try_from(whole(4)?).map_err(|_| damaged(format!("the duration of version {version} is negative")))?,
         ),
     })
+}
+
+/// Has a connection fail at once where another holds the database. Returns the timeout to put back.
+fn stop_waiting(conn: &Connection) -> rusqlite::Result<Option<Duration>> {
+    // An authorizer may not let it be read; it is left alone then.
+    let milliseconds: u32 = conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).unwrap_or(0);
+    let timeout = (milliseconds > 0).then_some(Duration::from_millis(milliseconds.into()));
+    if timeout.is_some() {
+        conn.busy_timeout(Duration::ZERO)?;
+    }
+    Ok(timeout)
+}
+
+fn read_history(conn: &Connection, set: &str) -> Result<Option<Vec<Applied>>, DriverError> {
+    let mut prepared = conn.prepare(SELECT_HISTORY);
+    if matches!(&prepared, Err(error) if is_sql_error(error)) {
+        let exists: bool = conn.query_row(HISTORY_EXISTS, [], |row| row.get(0))?;
+        if !exists {
+            return Ok(None);
+        }
+        // Outside of a transaction, another process may have created it between the two looks.
+        prepared = conn.prepare(SELECT_HISTORY);
+    }
+    let mut statement = match prepared {
+        Ok(statement) => statement,
+        Err(error) if is_sql_error(&error) => return Err(damaged(message(&error))),
+        Err(error) => return Err(error.into()),
+    };
+    let mut rows = statement.query([set])?;
+    let mut history: Vec<Applied> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let next = applied(row)?;
+        // Only in a table without the primary key; a rollback would take such a migration back twice.
+        if history.last().is_some_and(|last| last.version == next.version) {
+            return Err(damaged(format!("version {} is there twice", next.version)));
+        }
+        history.push(next);
+    }
+    // A start with nothing to do is spared this: it is for those who are about to write.
+    if !conn.is_autocommit() {
+        check_history(conn)?;
+    }
+    Ok(Some(history))
 }
 
 /// Whether the history table is one that molos can write to.
