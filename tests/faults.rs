@@ -20,34 +20,42 @@ const BOOKS: usize = 600;
 const DATABASE: &str = "MOLOS_TEST_DATABASE";
 const JOB: &str = "MOLOS_TEST_JOB";
 
-/// A way to migrate: which journal, how many transactions, and whether up or down.
+/// A way to migrate: which journal, how many transactions, and from which version to which.
 #[derive(Clone, Copy, Debug)]
 struct Job {
     journal: &'static str,
     transaction: Transaction,
-    is_up: bool,
+    from: usize,
+    to: usize,
 }
 
-const JOBS: [Job; 8] = {
-    const fn job(journal: &'static str, transaction: Transaction, is_up: bool) -> Job {
-        Job { journal, transaction, is_up }
+const JOBS: [Job; 12] = {
+    const fn job(journal: &'static str, transaction: Transaction, (from, to): (usize, usize)) -> Job {
+        Job { journal, transaction, from, to }
     }
+    const NEW: (usize, usize) = (0, 4);
+    const UP: (usize, usize) = (1, 4);
+    const DOWN: (usize, usize) = (4, 1);
     [
-        job("delete", Transaction::All, true),
-        job("delete", Transaction::All, false),
-        job("delete", Transaction::Each, true),
-        job("delete", Transaction::Each, false),
-        job("wal", Transaction::All, true),
-        job("wal", Transaction::All, false),
-        job("wal", Transaction::Each, true),
-        job("wal", Transaction::Each, false),
+        job("delete", Transaction::All, NEW),
+        job("delete", Transaction::All, UP),
+        job("delete", Transaction::All, DOWN),
+        job("delete", Transaction::Each, NEW),
+        job("delete", Transaction::Each, UP),
+        job("delete", Transaction::Each, DOWN),
+        job("wal", Transaction::All, NEW),
+        job("wal", Transaction::All, UP),
+        job("wal", Transaction::All, DOWN),
+        job("wal", Transaction::Each, NEW),
+        job("wal", Transaction::Each, UP),
+        job("wal", Transaction::Each, DOWN),
     ]
 };
 
 impl Job {
-    /// The version at which it begins, and the one at which it ends.
-    const fn ends(self) -> (usize, usize) {
-        if self.is_up { (1, 4) } else { (4, 1) }
+    /// How many books there are before: none in a new database.
+    const fn books(self) -> usize {
+        if self.from == 0 { 0 } else { BOOKS }
     }
 
     /// Migrates, and calls `started` when the first step is about to run.
@@ -58,7 +66,8 @@ impl Job {
                 started();
             }
         });
-        let result = if self.is_up { migrator.migrate(conn) } else { migrator.rollback(conn, Rollback::To(1)) };
+        let result =
+            if self.from < self.to { migrator.migrate(conn) } else { migrator.rollback(conn, Rollback::To(1)) };
         result.expect("it ends well, if it ends");
     }
 }
@@ -103,8 +112,8 @@ impl Masters {
         let mut masters = Self { directory, durations: Vec::new() };
         for (number, job) in JOBS.iter().enumerate() {
             let path = masters.directory.path().join(number.to_string());
-            database(&path, job.journal, BOOKS);
-            if !job.is_up {
+            database(&path, job.journal, job.books());
+            if job.from > job.to {
                 library().migrate(&mut Connection::open(&path).expect("a database")).expect("a whole run");
             }
             let whole_run = || {
@@ -172,16 +181,16 @@ fn kill(masters: &Masters, seed: u64, kills: usize, first: usize, threads: usize
         let left = fs::metadata(&journal).map_or(0, |journal| journal.len());
 
         let mut conn = Connection::open(&path).expect("the database");
-        let version = assert_whole(&mut conn, BOOKS);
-        let (begin, end) = job.ends();
-        assert!(version == begin || version == end || job.transaction == Transaction::Each, "{version}");
+        let version = assert_whole(&mut conn, job.books());
+        let is_whole = version == job.from || version == job.to;
+        assert!(is_whole || job.transaction == Transaction::Each, "kill {kill}: {job:?}: {version}");
         tally.done += usize::from(is_done);
         tally.killed += usize::from(!is_done);
         tally.mid_way += usize::from(!is_done && left > 0);
-        tally.between_steps += usize::from(version != begin && version != end);
+        tally.between_steps += usize::from(!is_whole);
 
         job.run(&mut conn, || {});
-        assert_eq!(assert_whole(&mut conn, BOOKS), end);
+        assert_eq!(assert_whole(&mut conn, job.books()), job.to);
     }
     tally
 }
