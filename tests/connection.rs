@@ -112,6 +112,34 @@ fn hooks_and_functions_are_called_before_within_and_after() {
 }
 
 #[test]
+fn a_migration_that_the_program_stops_is_not_called_a_mistake_of_its_author() {
+    let up = "CREATE TABLE notes (body TEXT);
+              WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
+              INSERT INTO notes SELECT shout('a') FROM n;";
+    let list = [Migration::new(1, "notes", up)];
+    let migrations = Migrations::new("app", "migrations", &list);
+    let mut conn = Connection::open_in_memory().expect("a database");
+    let handle = conn.get_interrupt_handle();
+    conn.create_scalar_function("shout", 1, FunctionFlags::SQLITE_UTF8, move |_| {
+        handle.interrupt();
+        Ok("A")
+    })
+    .expect("a function");
+    let before = settings(&conn);
+    let error = Migrator::new(&migrations).to(1).migrate(&mut conn).expect_err("it is stopped");
+    assert!(matches!(error, Error::Interrupted { .. }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "running migration 1 (notes) at migrations/notes:2:15 was stopped by the program: interrupted\n\
+         help: what this call had not committed is undone; start again"
+    );
+    assert!(conn.is_autocommit());
+    assert_eq!(settings(&conn), before);
+    shout(&conn);
+    Migrator::new(&migrations).to(1).migrate(&mut conn).expect("it starts again");
+}
+
+#[test]
 fn a_commit_that_the_program_refuses_leaves_nothing() {
     let list = list();
     let migrations = Migrations::new("app", "migrations", &list);

@@ -73,12 +73,13 @@ impl Failure {
 pub(crate) fn explain(error: &Error, seen: &Seen, script: &Script, shown: &str) -> Failure {
     match error {
         Error::Statement { location, source, .. } => statement_failed(location, source.as_ref(), seen, script, shown),
-        // In memory, these are what SQLite makes of a statement, such as one that fills the database it may have.
+        // In memory, these are what SQLite makes of a statement, such as one that does not end or fills the database.
         Error::Full { during, source, .. }
         | Error::Io { during, source, .. }
         | Error::Corrupt { during, source, .. }
         | Error::ReadOnly { during, source, .. }
         | Error::CannotOpen { during, source, .. }
+        | Error::Interrupted { during, source, .. }
         | Error::NotADatabase { during, source, .. } => match &during.location {
             Some(location) => statement_failed(location, source.as_ref(), seen, script, shown),
             None => Failure::of_its_own(Diagnostic::new(format!("`{shown}` fails: {error}"))),

@@ -150,6 +150,7 @@ fn failed_during(during: During, DriverError { failure, source, .. }: DriverErro
         Failure::Full => Error::Full { during, source },
         Failure::Io => Error::Io { during, source },
         Failure::CannotOpen => Error::CannotOpen { during, source },
+        Failure::Interrupted => Error::Interrupted { during, source },
         Failure::Script | Failure::TransactionEnded | Failure::Other => Error::Database { doing, source },
     }
 }

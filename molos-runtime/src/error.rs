@@ -487,6 +487,18 @@ pub enum Error {
         source: Source,
     },
 
+    /// The program stopped the migration, with an interrupt handle or a progress handler.
+    #[error(
+        "{during} was stopped by the program: {source}\nhelp: what this call had not committed is undone; start again"
+    )]
+    #[non_exhaustive]
+    Interrupted {
+        /// What was being done.
+        during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
     /// The database failed at something that is not one of the migrations' statements, for none of the other reasons.
     #[error("{doing} failed: {source}")]
     #[non_exhaustive]

@@ -127,6 +127,8 @@ pub enum Failure {
     Io,
     /// A file of the database cannot be opened.
     CannotOpen,
+    /// The program stopped what was running.
+    Interrupted,
     /// Anything else.
     Other,
 }

@@ -413,6 +413,7 @@ impl From<rusqlite::Error> for DriverError {
             Some(ErrorCode::DiskFull) => Failure::Full,
             Some(ErrorCode::SystemIoFailure) => Failure::Io,
             Some(ErrorCode::CannotOpen) => Failure::CannotOpen,
+            Some(ErrorCode::OperationInterrupted) => Failure::Interrupted,
             _ => Failure::Other,
         };
         Self { failure, offset: None, source: source(error) }
