@@ -417,6 +417,30 @@ fn another_process_may_finish_while_this_one_looks_for_the_history() -> Result {
 }
 
 #[test]
+fn what_another_process_migrates_during_a_verification_is_not_drift() -> Result {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("app.db");
+    let list = [NOTES, TAGS];
+    app(&list[..1]).migrate(&mut Connection::open(&path)?)?;
+    let mut conn = Connection::open(&path)?;
+    let is_done = AtomicBool::new(false);
+    let migrate_in_between = move |context: AuthContext<'_>| {
+        // The history has been read, and the schema is about to be.
+        if matches!(context.action, AuthAction::Read { table_name: "sqlite_master" | "sqlite_schema", .. })
+            && !is_done.swap(true, Ordering::Relaxed)
+        {
+            let mut conn = Connection::open(&path).expect("the database");
+            app(&[NOTES, TAGS]).migrate(&mut conn).expect("the other process");
+        }
+        Authorization::Allow
+    };
+    let _ = conn.authorizer(Some(migrate_in_between));
+    let error = Migrator::new(&app(&list[..1])).verify(&mut conn).expect_err("it is newer now");
+    assert!(matches!(error, Error::Newer { .. }), "{error}");
+    Ok(())
+}
+
+#[test]
 fn a_database_that_is_held_is_waited_for_and_then_given_up() -> Result {
     let directory = tempfile::tempdir()?;
     for mode in ["delete", "wal"] {

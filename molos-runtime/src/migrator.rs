@@ -193,13 +193,24 @@ impl<'m> Migrator<'m> {
     ///
     /// [`Error::Pending`], [`Error::Drift`], [`Error::BrokenKeys`], or those that `migrate` gives before it runs anything.
     pub fn verify<D: Driver>(&self, conn: &mut D) -> Result<(), Error> {
-        let history = self.history(conn)?;
-        let pending = plan::up(&self.migrations, &history, self.target, self.order)?;
+        loop {
+            let history = self.history(conn)?;
+            let result = self.verify_against(conn, &history);
+            // Each look is one of its own, so that none holds up a writer. If one has migrated in between, what was seen
+            // is of two versions.
+            if self.history(conn)? == history {
+                return result;
+            }
+        }
+    }
+
+    fn verify_against<D: Driver>(&self, conn: &mut D, history: &[Applied]) -> Result<(), Error> {
+        let pending = plan::up(&self.migrations, history, self.target, self.order)?;
         if !pending.is_empty() {
             let pending = pending.iter().map(|migration| Step::of(&self.migrations, migration)).collect();
             return Err(Error::Pending { pending });
         }
-        self.check_schema(conn, &history)?;
+        self.check_schema(conn, history)?;
         engine::check_keys(conn)
     }
 
