@@ -1,6 +1,6 @@
 //! The runtime, end to end, on databases of every kind of past.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -421,6 +421,30 @@ fn another_process_may_finish_while_this_one_looks_for_the_history() -> Result {
 }
 
 #[test]
+fn what_another_process_migrates_during_a_verification_is_not_drift() -> Result {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("app.db");
+    let list = [NOTES, TAGS];
+    app(&list[..1]).migrate(&mut Connection::open(&path)?)?;
+    let mut conn = Connection::open(&path)?;
+    let is_done = AtomicBool::new(false);
+    let migrate_in_between = move |context: AuthContext<'_>| {
+        // The history has been read, and the schema is about to be.
+        if matches!(context.action, AuthAction::Read { table_name: "sqlite_master" | "sqlite_schema", .. })
+            && !is_done.swap(true, Ordering::Relaxed)
+        {
+            let mut conn = Connection::open(&path).expect("the database");
+            app(&[NOTES, TAGS]).migrate(&mut conn).expect("the other process");
+        }
+        Authorization::Allow
+    };
+    let _ = conn.authorizer(Some(migrate_in_between));
+    let error = Migrator::new(&app(&list[..1])).verify(&mut conn).expect_err("it is newer now");
+    assert!(matches!(error, Error::Newer { .. }), "{error}");
+    Ok(())
+}
+
+#[test]
 fn a_database_that_is_held_is_waited_for_and_then_given_up() -> Result {
     let directory = tempfile::tempdir()?;
     for mode in ["delete", "wal"] {
@@ -449,6 +473,46 @@ fn a_database_that_is_held_is_waited_for_and_then_given_up() -> Result {
 }
 
 #[test]
+fn the_wait_for_a_database_that_cannot_even_be_read_is_molos_own() -> Result {
+    type Verb<'v> = Box<dyn Fn(&mut Connection) -> Option<Error> + 'v>;
+
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("app.db");
+    let list = [NOTES, TAGS];
+    app(&list[..1]).migrate(&mut Connection::open(&path)?)?;
+    let holder = Connection::open(&path)?;
+    holder.execute_batch("BEGIN EXCLUSIVE")?;
+
+    let migrations = app(&list);
+    let waited = Cell::new(0);
+    let migrator = Migrator::new(&migrations).busy_timeout(Duration::from_millis(200)).on_event(|event| {
+        waited.set(waited.get() + usize::from(matches!(event, Event::Waiting { .. })));
+    });
+    let mut conn = Connection::open(&path)?;
+    conn.busy_timeout(Duration::from_secs(20))?;
+    let verbs: [Verb<'_>; 5] = [
+        Box::new(|conn| migrator.migrate(conn).err()),
+        Box::new(|conn| migrator.rollback(conn, Rollback::All).err()),
+        Box::new(|conn| migrator.status(conn).err()),
+        Box::new(|conn| migrator.verify(conn).err()),
+        Box::new(|conn| migrator.adopt(conn).err()),
+    ];
+    for verb in &verbs {
+        waited.set(0);
+        let started = Instant::now();
+        let error = verb(&mut conn).expect("the database is held");
+        assert!(matches!(error, Error::Busy { .. }), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(10), "it is not the wait of the connection");
+        assert!(waited.get() > 1, "it says that it waits");
+        let timeout: i64 = conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+        assert_eq!(timeout, 20_000, "that is put back");
+    }
+    holder.execute_batch("COMMIT")?;
+    assert_eq!(migrator.migrate(&mut conn)?.steps().len(), 1);
+    Ok(())
+}
+
+#[test]
 fn a_reader_holds_up_the_commit_and_not_for_ever() -> Result {
     // With a rollback journal, a commit needs every reader to be gone: https://sqlite.org/lockingv3.html
     let directory = tempfile::tempdir()?;
@@ -461,9 +525,18 @@ fn a_reader_holds_up_the_commit_and_not_for_ever() -> Result {
     rows.next()?;
 
     let migrations = app(&list);
-    let migrator = Migrator::new(&migrations).busy_timeout(Duration::from_millis(100));
+    let events = RefCell::new(Vec::new());
+    let migrator = Migrator::new(&migrations).busy_timeout(Duration::from_millis(100)).on_event(|event| {
+        events.borrow_mut().push(format!("{event:?}"));
+    });
     let mut conn = Connection::open(&path)?;
+    let before = std::fs::read(&path)?;
     assert!(matches!(migrator.migrate(&mut conn), Err(Error::Busy { .. })));
+    assert_eq!(std::fs::read(&path)?, before);
+    let seen = events.take();
+    let is_waiting = |event: &&String| event.starts_with("Waiting");
+    assert!(seen.iter().rev().skip(1).take_while(is_waiting).count() > 1, "it says that it waits: {seen:?}");
+    assert_eq!(seen.last().map(String::as_str), Some("RolledBack"));
     drop(rows);
     drop(statement);
     assert_eq!(migrator.migrate(&mut conn)?.steps().len(), 1);
@@ -549,7 +622,12 @@ fn a_database_that_cannot_be_written_says_so() -> Result {
     Connection::open(&path)?.execute_batch("CREATE TABLE a (b)")?;
     let mut conn = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let error = app(&[NOTES]).migrate(&mut conn).expect_err("read-only").to_string();
-    assert_eq!(error, "creating the history table failed: attempt to write a readonly database");
+    assert_eq!(
+        error,
+        "the database is read-only; creating the history table failed: attempt to write a readonly database\n\
+         help: make the file, what is beside it, and the directory writable for this user; open it for writing, without \
+         `PRAGMA query_only`"
+    );
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use molos_runtime::rusqlite;
 use molos_runtime::script::{Statement, Token, TokenKind, statements, tokens};
-use molos_runtime::{Error, ForeignKeys};
+use molos_runtime::{Error, ForeignKeys, Location};
 
 use crate::diagnostic::Diagnostic;
 use crate::sandbox::{LARGEST_DATABASE, LARGEST_VALUE, Refusal, Seen};
@@ -84,30 +84,18 @@ impl Failure {
 /// What the engine's error means for the author of the file.
 pub(crate) fn explain(error: &Error, seen: &Seen, script: &Script, shown: &str) -> Failure {
     match error {
-        Error::Statement { location, source, .. } => {
-            let offset = offset_of(script.sql(), script.line(), location.line, location.column);
-            let statement = statement_at(script.sql(), offset);
-            let vacuum = statement.is_some_and(|statement| first_word(statement.sql).eq_ignore_ascii_case("VACUUM"));
-            if seen.refusal.is_some() || vacuum {
-                let diagnostic = refused(seen.refusal.as_ref());
-                return Failure::of_its_own(underline_statement(diagnostic, script, shown, offset));
-            }
-            let message = source.to_string();
-            let syntax = message.ends_with("syntax error") || message.contains("unrecognized token");
-            let diagnostic = hint(Diagnostic::new(format!("`{shown}` fails: {message}")), &message);
-            let starts_statement = statement.is_some_and(|statement| statement.offset == offset);
-            let culprit =
-                if starts_statement && !syntax { named_in(script.sql(), offset, &message) } else { Some(offset) };
-            let diagnostic = match culprit {
-                None => underline_statement(diagnostic, script, shown, offset),
-                Some(offset) => {
-                    let end = script.range.start + token_end(script.sql(), offset);
-                    diagnostic.at(shown, &script.file, script.range.start + offset..end, "")
-                }
-            };
-            let cause = cause(source.as_ref(), &message);
-            Failure { diagnostic, message: (!syntax).then_some(message), cause }
-        }
+        Error::Statement { location, source, .. } => statement_failed(location, source.as_ref(), seen, script, shown),
+        // In memory, these are what SQLite makes of a statement, such as one that does not end or fills the database.
+        Error::Full { during, source, .. }
+        | Error::Io { during, source, .. }
+        | Error::Corrupt { during, source, .. }
+        | Error::ReadOnly { during, source, .. }
+        | Error::CannotOpen { during, source, .. }
+        | Error::Interrupted { during, source, .. }
+        | Error::NotADatabase { during, source, .. } => match &during.location {
+            Some(location) => statement_failed(location, source.as_ref(), seen, script, shown),
+            None => Failure::of_its_own(Diagnostic::new(format!("`{shown}` fails: {error}"))),
+        },
         Error::TransactionEnded { location, .. } => {
             let offset = offset_of(script.sql(), script.line(), location.line, location.column);
             Failure::of_its_own(underline_statement(refused(Some(&Refusal::Transaction)), script, shown, offset))
@@ -122,6 +110,36 @@ pub(crate) fn explain(error: &Error, seen: &Seen, script: &Script, shown: &str) 
         }
         other => Failure::of_its_own(Diagnostic::new(format!("`{shown}` fails: {other}"))),
     }
+}
+
+fn statement_failed(
+    location: &Location,
+    source: &(dyn std::error::Error + 'static),
+    seen: &Seen,
+    script: &Script,
+    shown: &str,
+) -> Failure {
+    let offset = offset_of(script.sql(), script.line(), location.line, location.column);
+    let statement = statement_at(script.sql(), offset);
+    let vacuum = statement.is_some_and(|statement| first_word(statement.sql).eq_ignore_ascii_case("VACUUM"));
+    if seen.refusal.is_some() || vacuum {
+        let diagnostic = refused(seen.refusal.as_ref());
+        return Failure::of_its_own(underline_statement(diagnostic, script, shown, offset));
+    }
+    let message = source.to_string();
+    let syntax = message.ends_with("syntax error") || message.contains("unrecognized token");
+    let diagnostic = hint(Diagnostic::new(format!("`{shown}` fails: {message}")), &message);
+    let starts_statement = statement.is_some_and(|statement| statement.offset == offset);
+    let culprit = if starts_statement && !syntax { named_in(script.sql(), offset, &message) } else { Some(offset) };
+    let diagnostic = match culprit {
+        None => underline_statement(diagnostic, script, shown, offset),
+        Some(offset) => {
+            let end = script.range.start + token_end(script.sql(), offset);
+            diagnostic.at(shown, &script.file, script.range.start + offset..end, "")
+        }
+    };
+    let cause = cause(source, &message);
+    Failure { diagnostic, message: (!syntax).then_some(message), cause }
 }
 
 fn cause(error: &(dyn std::error::Error + 'static), message: &str) -> Cause {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::driver::{Driver, DriverError, Failure, Violations};
-use crate::error::{Location, Step, Violation};
+use crate::error::{During, Location, Step, Violation};
 use crate::event::Event;
 use crate::history::{Applied, Record};
 use crate::report::StepReport;
@@ -48,16 +48,16 @@ pub fn run<D: Driver>(
 
 fn run_script<D: Driver>(db: &mut D, migration: &Migration<'_>, direction: Direction) -> Result<(), Error> {
     let Some(script) = migration.script(direction) else { return Ok(()) };
-    db.run(script.sql, script.keys).map_err(|DriverError { failure, source }| {
+    db.run(script.sql, script.keys).map_err(|error| {
         let step = Step::of(migration);
-        match failure {
-            Failure::Script(offset) => {
-                Error::Statement { step, direction, location: Box::new(location(migration, direction, offset)), source }
+        let location = error.offset.map(|offset| Box::new(location(migration, direction, offset)));
+        match (error.failure, location) {
+            (Failure::Script, Some(location)) => Error::Statement { step, direction, location, source: error.source },
+            (Failure::TransactionEnded, Some(location)) => Error::TransactionEnded { step, location },
+            (failure, location) => {
+                let during = During { doing: "running", step: Some(step), location };
+                failed_during(during, DriverError { failure, ..error })
             }
-            Failure::TransactionEnded(offset) => {
-                Error::TransactionEnded { step, location: Box::new(location(migration, direction, offset)) }
-            }
-            failure => failed("running a migration", DriverError { failure, source }),
         }
     })
 }
@@ -130,10 +130,25 @@ fn more(before: &Violations, after: &Violations) -> Vec<Violation> {
 }
 
 /// A driver's failure at something that is not a migration's statement.
-pub(crate) fn failed(doing: &'static str, DriverError { failure, source }: DriverError) -> Error {
+pub(crate) fn failed(doing: &'static str, error: DriverError) -> Error {
+    failed_during(During { doing, step: None, location: None }, error)
+}
+
+fn failed_during(during: During, DriverError { failure, source, .. }: DriverError) -> Error {
+    let doing = during.doing;
+    let during = Box::new(during);
     match failure {
         Failure::History(problem) => Error::History { problem },
-        _ => Error::Database { doing, source },
+        // Where waiting has a sense, `Migrator` waits before it comes to this.
+        Failure::Busy => Error::Busy { waited: Duration::ZERO, source },
+        Failure::NotADatabase => Error::NotADatabase { during, source },
+        Failure::Corrupt => Error::Corrupt { during, source },
+        Failure::ReadOnly => Error::ReadOnly { during, source },
+        Failure::Full => Error::Full { during, source },
+        Failure::Io => Error::Io { during, source },
+        Failure::CannotOpen => Error::CannotOpen { during, source },
+        Failure::Interrupted => Error::Interrupted { during, source },
+        Failure::Script | Failure::TransactionEnded | Failure::Other => Error::Database { doing, source },
     }
 }
 

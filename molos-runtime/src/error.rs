@@ -56,6 +56,31 @@ impl fmt::Display for Location {
     }
 }
 
+/// What was being done when the database's file or its disk failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct During {
+    /// In words, such as "reading the history"; "running" if it was a migration's statement.
+    pub doing: &'static str,
+    /// The migration, if it was one that ran.
+    pub step: Option<Step>,
+    /// Where its statement stands.
+    pub location: Option<Box<Location>>,
+}
+
+impl fmt::Display for During {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.doing)?;
+        if let Some(step) = &self.step {
+            write!(f, " {step}")?;
+        }
+        match &self.location {
+            Some(location) => write!(f, " at {location}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Rows whose foreign keys point at nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -429,7 +454,106 @@ pub enum Error {
         problem: String,
     },
 
-    /// The database failed at something that is not one of the migrations' statements.
+    /// The file is not a database, or it is encrypted: to SQLite, these two look the same.
+    #[error(
+        "the file is not a database, or it is encrypted; found while {during}: {source}\n\
+         help: check that this is the right file; if it is encrypted, set its key on this connection first"
+    )]
+    #[non_exhaustive]
+    NotADatabase {
+        /// What was being done.
+        during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// The database is damaged: its file was cut off, or written to by something that is not a database engine.
+    #[error(
+        "the database is damaged; found while {during}: {source}\n\
+         help: what this call had not committed is undone; restore the file from a backup, or save what can be read \
+         with `.recover` in the sqlite3 shell"
+    )]
+    #[non_exhaustive]
+    Corrupt {
+        /// What was being done when it was found.
+        during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// The database cannot be written.
+    #[error(
+        "the database is read-only; {during} failed: {source}\n\
+         help: make the file, what is beside it, and the directory writable for this user; open it for writing, without \
+         `PRAGMA query_only`"
+    )]
+    #[non_exhaustive]
+    ReadOnly {
+        /// What was being done.
+        during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// There is no room left: on the disk, under `PRAGMA max_page_count`, or, with `AUTOINCREMENT`, after the largest
+    /// rowid that there can be.
+    #[error(
+        "the disk is full; {during} failed: {source}\n\
+         help: what this call had not committed is undone; free space where the database is and where temporary files \
+         go, and start again. If there is space, `PRAGMA max_page_count` or a table's largest rowid was reached"
+    )]
+    #[non_exhaustive]
+    Full {
+        /// What was being done.
+        during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// The disk, or the file system, failed.
+    ///
+    /// The database is as it was before the call, or, if it failed at the very end of a commit, as it is after the
+    /// commit. It is one or the other, and the next call finds out which.
+    #[error(
+        "the disk failed; {during} failed: {source}\n\
+         help: check the disk and its connection, then start again: a transaction that was cut off is undone, or was \
+         finished"
+    )]
+    #[non_exhaustive]
+    Io {
+        /// What was being done.
+        during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// A file of the database cannot be opened: the database, or the journal beside it.
+    #[error(
+        "the database, or its journal or WAL beside it, cannot be opened; {during} failed: {source}\n\
+         help: check that the directory is there and writable for this user, and that no directory stands where \
+         these files belong"
+    )]
+    #[non_exhaustive]
+    CannotOpen {
+        /// What was being done.
+        during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// The program stopped the migration, with an interrupt handle or a progress handler.
+    #[error(
+        "{during} was stopped by the program: {source}\nhelp: what this call had not committed is undone; start again"
+    )]
+    #[non_exhaustive]
+    Interrupted {
+        /// What was being done.
+        during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// The database failed at something that is not one of the migrations' statements, for none of the other reasons.
     #[error("{doing} failed: {source}")]
     #[non_exhaustive]
     Database {

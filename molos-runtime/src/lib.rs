@@ -33,7 +33,7 @@ pub use adopt::{Adopted, AdoptedSet};
 #[doc(hidden)]
 pub use checksum::normalise;
 pub use checksum::{Checksum, NotAChecksum};
-pub use error::{Candidate, Error, Location, Step, Violation};
+pub use error::{Candidate, During, Error, Location, Step, Violation};
 pub use event::Event;
 #[doc(hidden)]
 pub use history::Record;

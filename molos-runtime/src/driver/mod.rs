@@ -103,6 +103,8 @@ pub enum Claimed {
 pub struct DriverError {
     /// What kind of failure it is.
     pub failure: Failure,
+    /// The byte of the script that it is about, when a script was run.
+    pub offset: Option<usize>,
     /// The database's own error.
     pub source: Source,
 }
@@ -112,12 +114,26 @@ pub struct DriverError {
 pub enum Failure {
     /// Another connection holds a lock.
     Busy,
-    /// The script failed at this byte.
-    Script(usize),
-    /// The statement at this byte of the script ended the transaction.
-    TransactionEnded(usize),
+    /// A statement of the script cannot be run on this database.
+    Script,
+    /// A statement of the script ended the transaction.
+    TransactionEnded,
     /// The history table is not as it should be.
     History(String),
+    /// The file is not a database, or it is encrypted.
+    NotADatabase,
+    /// The file is a database, and damaged.
+    Corrupt,
+    /// The database cannot be written by this connection.
+    ReadOnly,
+    /// There is no room left.
+    Full,
+    /// Reading or writing failed.
+    Io,
+    /// A file of the database cannot be opened.
+    CannotOpen,
+    /// The program stopped what was running.
+    Interrupted,
     /// Anything else.
     Other,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fallible_iterator::FallibleIterator as _;
 use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
 use rusqlite::types::ValueRef;
-use rusqlite::{Batch, Connection, ErrorCode, Row, Statement, params};
+use rusqlite::{Batch, Connection, ErrorCode, OptionalExtension as _, Row, Statement, params};
 
 use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
 use crate::catalog::quote;
@@ -29,7 +29,17 @@ CREATE TABLE IF NOT EXISTS main._molos_migrations (
 const SELECT_HISTORY: &str = "\
 SELECT version, name, checksum, applied_at, duration_us FROM main._molos_migrations WHERE set_name = ?1 ORDER BY version";
 
-const HISTORY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = '_molos_migrations')";
+const HISTORY_EXISTS: &str =
+    "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = '_molos_migrations' COLLATE NOCASE)";
+
+const HISTORY_TYPE: &str = "SELECT type FROM main.sqlite_master WHERE name = '_molos_migrations' COLLATE NOCASE";
+
+const HISTORY_KEY: &str = "\
+SELECT coalesce(group_concat(name, ', '), '') \
+FROM (SELECT name FROM pragma_table_info('_molos_migrations', 'main') WHERE pk > 0 ORDER BY pk)";
+
+const NAMELESS_SETS: &str = "\
+SELECT typeof(set_name) FROM main._molos_migrations WHERE typeof(set_name) <> 'text' LIMIT 1";
 
 const INSERT_HISTORY: &str = "\
 INSERT INTO main._molos_migrations (set_name, version, name, checksum, applied_at, duration_us, down) \
@@ -59,11 +69,7 @@ impl Driver for Connection {
 
     fn enter(&mut self) -> Result<Settings, DriverError> {
         let foreign_keys = self.db_config(SQLITE_DBCONFIG_ENABLE_FKEY)?;
-        let milliseconds: u32 = self.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
-        let busy_timeout = (milliseconds > 0).then_some(Duration::from_millis(milliseconds.into()));
-        if busy_timeout.is_some() {
-            self.busy_timeout(Duration::ZERO)?;
-        }
+        let busy_timeout = stop_waiting(self)?;
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
         Ok(Settings { foreign_keys, busy_timeout })
     }
@@ -104,19 +110,15 @@ impl Driver for Connection {
     }
 
     fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError> {
-        let Some(mut statement) = prepare_on_history(self, SELECT_HISTORY)? else { return Ok(Vec::new()) };
-        let mut rows = statement.query([set])?;
-        let mut history = Vec::new();
-        while let Some(row) = rows.next()? {
-            history.push(applied(row)?);
-        }
-        Ok(history)
+        without_waiting(self, |conn| read_history(conn, set))
     }
 
     fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError> {
-        let Some(mut statement) = prepare_on_history(self, HAS_APPLIED)? else { return Ok(false) };
-        let checksum = Checksum::from_bytes(base.checksum).to_string();
-        Ok(statement.query_row(params![base.version, checksum], |row| row.get(0))?)
+        without_waiting(self, |conn| {
+            let Some(mut statement) = prepare_on_history(conn, HAS_APPLIED)? else { return Ok(false) };
+            let checksum = Checksum::from_bytes(base.checksum).to_string();
+            Ok(statement.query_row(params![base.version, checksum], |row| row.get(0))?)
+        })
     }
 
     fn sets(&mut self) -> Result<Vec<String>, DriverError> {
@@ -130,27 +132,20 @@ impl Driver for Connection {
     }
 
     fn record(&mut self, records: &[Record<'_>]) -> Result<(), DriverError> {
-        let mut statement = self.prepare(INSERT_HISTORY)?;
+        let mut statement = self.prepare(INSERT_HISTORY).map_err(refused_by_history)?;
         for Record { set, applied, down } in records {
             let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
             let checksum = applied.checksum.to_string();
-            statement.execute(params![
-                set,
-                applied.version,
-                applied.name,
-                checksum,
-                applied.applied_at,
-                duration,
-                down
-            ])?;
+            let row = params![set, applied.version, applied.name, checksum, applied.applied_at, duration, down];
+            statement.execute(row).map_err(refused_by_history)?;
         }
         Ok(())
     }
 
     fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError> {
-        let mut statement = self.prepare(DELETE_HISTORY)?;
+        let mut statement = self.prepare(DELETE_HISTORY).map_err(refused_by_history)?;
         for migration in steps {
-            statement.execute(params![migration.set(), migration.version()])?;
+            statement.execute(params![migration.set(), migration.version()]).map_err(refused_by_history)?;
         }
         Ok(())
     }
@@ -254,12 +249,15 @@ fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
 fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {
     for statement in statements(script) {
         if let Err(error) = run_statement(conn, statement.sql) {
-            let offset = statement.offset + offset_in(statement.sql, &error);
-            return Err(DriverError { failure: Failure::Script(offset), source: source(error) });
+            let offset = Some(statement.offset + offset_in(statement.sql, &error));
+            let error = DriverError::from(error);
+            // A full disk is not the statement's fault: whatever SQLite has a code of its own for keeps its kind.
+            let failure = if error.failure == Failure::Other { Failure::Script } else { error.failure };
+            return Err(DriverError { failure, offset, ..error });
         }
         if conn.is_autocommit() {
-            let failure = Failure::TransactionEnded(statement.offset);
-            return Err(DriverError { failure, source: "the transaction is over".into() });
+            let (failure, offset) = (Failure::TransactionEnded, Some(statement.offset));
+            return Err(DriverError { failure, offset, source: "the transaction is over".into() });
         }
     }
     Ok(())
@@ -310,8 +308,78 @@ fn applied(row: &Row<'_>) -> Result<Applied, DriverError> {
     })
 }
 
+/// Has a connection fail at once where another holds the database. Returns the timeout to put back.
+fn stop_waiting(conn: &Connection) -> rusqlite::Result<Option<Duration>> {
+    // An authorizer may not let it be read; it is left alone then.
+    let milliseconds: u32 = conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).unwrap_or(0);
+    let timeout = (milliseconds > 0).then_some(Duration::from_millis(milliseconds.into()));
+    if timeout.is_some() {
+        conn.busy_timeout(Duration::ZERO)?;
+    }
+    Ok(timeout)
+}
+
+/// Has a connection fail at once where another holds the database: the one who waits is the engine, with events, and as
+/// long as it was told.
+fn without_waiting<T>(
+    conn: &Connection,
+    look: impl FnOnce(&Connection) -> Result<T, DriverError>,
+) -> Result<T, DriverError> {
+    let busy_timeout = stop_waiting(conn)?;
+    let found = look(conn);
+    if let Some(timeout) = busy_timeout {
+        conn.busy_timeout(timeout)?;
+    }
+    found
+}
+
+fn read_history(conn: &Connection, set: &str) -> Result<Vec<Applied>, DriverError> {
+    let Some(mut statement) = prepare_on_history(conn, SELECT_HISTORY)? else { return Ok(Vec::new()) };
+    let mut rows = statement.query([set])?;
+    let mut history: Vec<Applied> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let next = applied(row)?;
+        // Only in a table without the primary key; a rollback would take such a migration back twice.
+        if history.last().is_some_and(|last| last.version == next.version) {
+            return Err(damaged(format!("version {} is there twice", next.version)));
+        }
+        history.push(next);
+    }
+    // A start with nothing to do is spared this: it is for those who are about to write.
+    if !conn.is_autocommit() {
+        check_history(conn)?;
+    }
+    Ok(history)
+}
+
+/// Whether the history table is one that molos can write to.
+fn check_history(conn: &Connection) -> Result<(), DriverError> {
+    const KEY: &str = "set_name, version";
+    let kind: String = conn.query_row(HISTORY_TYPE, [], |row| row.get(0))?;
+    if kind != "table" {
+        return Err(damaged(format!("it is a {kind}")));
+    }
+    let key: String = conn.query_row(HISTORY_KEY, [], |row| row.get(0))?;
+    if key != KEY {
+        return Err(damaged(format!("its primary key is ({key}), and not ({KEY})")));
+    }
+    match conn.query_row(NAMELESS_SETS, [], |row| row.get::<_, String>(0)).optional()? {
+        Some(kind) => Err(damaged(format!("set_name is {kind}"))),
+        None => Ok(()),
+    }
+}
+
+/// A failure to write to the history table that is none of the file: a constraint or a trigger, which molos does not make.
+fn refused_by_history(error: rusqlite::Error) -> DriverError {
+    let problem = message(&error);
+    match DriverError::from(error) {
+        DriverError { failure: Failure::Other, .. } => damaged(problem),
+        error => error,
+    }
+}
+
 fn damaged(problem: String) -> DriverError {
-    DriverError { source: problem.clone().into(), failure: Failure::History(problem) }
+    DriverError { source: problem.clone().into(), offset: None, failure: Failure::History(problem) }
 }
 
 /// Whether SQLite could not make sense of a statement, in the schema that there is.
@@ -327,13 +395,30 @@ fn message(error: &rusqlite::Error) -> String {
     }
 }
 
+/// Whether such a failure is one of the file or the disk, of which SQLite has many kinds.
+fn is_of_the_file(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::DatabaseCorrupt
+    )
+}
+
 /// A [`rusqlite::Error`] that is displayed as SQLite's own message.
 #[derive(Debug)]
 struct Plain(rusqlite::Error);
 
 impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&message(&self.0))
+        f.write_str(&message(&self.0))?;
+        match &self.0 {
+            // For these, SQLite's message is the same whatever it is that failed; the code tells it apart.
+            rusqlite::Error::SqliteFailure(failure, _)
+                if is_of_the_file(failure.code) && failure.extended_code > 0xff =>
+            {
+                write!(f, " (code {})", failure.extended_code)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -350,10 +435,20 @@ fn source(error: rusqlite::Error) -> crate::error::Source {
 impl From<rusqlite::Error> for DriverError {
     fn from(error: rusqlite::Error) -> Self {
         let failure = match error.sqlite_error_code() {
-            // A shared cache says "locked" where separate caches say "busy".
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::Busy,
+            // A shared cache says "locked" where separate caches say "busy"; a WAL whose start of a transaction lost its
+            // race too often, "locking protocol": https://sqlite.org/rescode.html#protocol
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                Failure::Busy
+            }
+            Some(ErrorCode::NotADatabase) => Failure::NotADatabase,
+            Some(ErrorCode::DatabaseCorrupt) => Failure::Corrupt,
+            Some(ErrorCode::ReadOnly) => Failure::ReadOnly,
+            Some(ErrorCode::DiskFull) => Failure::Full,
+            Some(ErrorCode::SystemIoFailure) => Failure::Io,
+            Some(ErrorCode::CannotOpen) => Failure::CannotOpen,
+            Some(ErrorCode::OperationInterrupted) => Failure::Interrupted,
             _ => Failure::Other,
         };
-        Self { failure, source: source(error) }
+        Self { failure, offset: None, source: source(error) }
     }
 }
