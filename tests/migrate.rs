@@ -390,11 +390,21 @@ fn events_tell_what_happens() -> Result {
         seen.borrow_mut().push(match event {
             Event::Started { migration, .. } => format!("started {}", migration.name()),
             Event::Finished { migration, .. } => format!("finished {}", migration.name()),
+            Event::Statement { number, count, .. } => format!("statement {number}/{count}"),
             other => format!("{other:?}"),
         });
     });
     migrator.migrate(&mut memory())?;
-    assert_eq!(*seen.borrow(), ["started notes", "finished notes", "started tags", "finished tags", "Committed"]);
+    let expected = [
+        "started notes",
+        "statement 1/1",
+        "finished notes",
+        "started tags",
+        "statement 1/1",
+        "finished tags",
+        "Committed",
+    ];
+    assert_eq!(*seen.borrow(), expected);
     Ok(())
 }
 

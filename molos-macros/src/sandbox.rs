@@ -12,6 +12,7 @@ use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
 use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use molos_runtime::rusqlite::{self, Connection};
+use molos_runtime::script::Statement;
 use molos_runtime::{Applied, Base, Change, ForeignKeys, HISTORY_TABLE, Migration, Record, Schema, Script};
 
 use crate::input::Function;
@@ -346,9 +347,14 @@ fn done(result: impl Done) -> rusqlite::Result<()> {
 impl Driver for Sandbox {
     type Settings = <Connection as Driver>::Settings;
 
-    fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError> {
+    fn run(
+        &mut self,
+        script: &str,
+        keys: ForeignKeys,
+        before: &mut dyn FnMut(Statement<'_>),
+    ) -> Result<(), DriverError> {
         *self.guard.lock() = State { watching: true, ..State::default() };
-        let result = self.conn.run(script, keys);
+        let result = self.conn.run(script, keys, before);
         let mut state = self.guard.lock();
         state.watching = false;
         if matches!(&state.seen.change, Change::Added(tables) if !tables.is_empty()) && !only_adds(script) {

@@ -9,7 +9,7 @@ use std::thread;
 use molos_runtime::catalog::{self, Unreadable};
 use molos_runtime::driver::Driver as _;
 use molos_runtime::rusqlite::Connection;
-use molos_runtime::{Direction, Fingerprint, Migration, Schema, engine};
+use molos_runtime::{Direction, Fingerprint, Listener, Migration, Schema, engine};
 
 use proc_macro2::TokenStream;
 
@@ -211,7 +211,7 @@ impl<'s> Stage<'s> {
         let migration = as_migration(file).in_set(self.set.name, &source.directory);
         let sandbox = &mut self.sandbox;
         sandbox.begin().map_err(|error| Failure::of_its_own(broken(&error.source)))?;
-        let result = engine::run(sandbox, direction, &[migration], &|_| {});
+        let result = engine::run(sandbox, direction, &[migration], Listener::default());
         let seen = sandbox.seen();
         let result = match result {
             Err(error) => Err(explain(&error, &seen, script, &shown)),

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::driver::{Driver, DriverError, Failure, Violations};
 use crate::error::{During, Location, Step, Violation};
-use crate::event::Event;
+use crate::event::{Event, Listener};
 use crate::history::{Applied, Record};
 use crate::report::StepReport;
-use crate::script::{position, statements};
+use crate::script::{Statement, position, statements};
 use crate::{Direction, Error, Migration};
 
 /// Runs `steps`, checks every foreign key and writes the history, all inside of the transaction that is open.
@@ -19,16 +19,16 @@ pub fn run<D: Driver>(
     db: &mut D,
     direction: Direction,
     steps: &[Migration<'_>],
-    emit: &dyn Fn(&Event<'_>),
+    listener: Listener<'_>,
 ) -> Result<Vec<StepReport>, Error> {
     let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
-        emit(&Event::Started { migration, direction });
+        listener.emit(&Event::Started { migration, direction });
         let started = Instant::now();
-        run_script(db, migration, direction)?;
+        run_script(db, migration, direction, listener)?;
         let elapsed = started.elapsed();
-        emit(&Event::Finished { migration, direction, elapsed });
+        listener.emit(&Event::Finished { migration, direction, elapsed });
         reports.push(StepReport {
             set: migration.set().to_owned(),
             version: migration.version(),
@@ -46,9 +46,22 @@ pub fn run<D: Driver>(
     Ok(reports)
 }
 
-fn run_script<D: Driver>(db: &mut D, migration: &Migration<'_>, direction: Direction) -> Result<(), Error> {
+fn run_script<D: Driver>(
+    db: &mut D,
+    migration: &Migration<'_>,
+    direction: Direction,
+    listener: Listener<'_>,
+) -> Result<(), Error> {
     let Some(script) = migration.script(direction) else { return Ok(()) };
-    db.run(script.sql, script.keys).map_err(|error| {
+    let count = if listener.wants_statements() { statements(script.sql).count() } else { 0 };
+    let mut number = 0;
+    let mut before = |statement: Statement<'_>| {
+        number += 1;
+        if listener.wants_statements() {
+            listener.emit(&Event::Statement { migration, direction, number, count, sql: statement.sql });
+        }
+    };
+    db.run(script.sql, script.keys, &mut before).map_err(|error| {
         let step = Step::of(migration);
         let location = error.offset.map(|offset| Box::new(location(migration, direction, offset)));
         match (error.failure, location) {

@@ -25,6 +25,23 @@ pub enum Event<'e> {
         /// Which way it is run.
         direction: Direction,
     },
+    /// A statement of a step is about to run: how far a step is that takes long.
+    ///
+    /// There is no news from inside of a single statement: SQLite has one progress handler for each connection, which
+    /// cannot be read back, so that to set one would take away the program's own.
+    #[non_exhaustive]
+    Statement {
+        /// The migration.
+        migration: &'e Migration<'e>,
+        /// Which way it is run.
+        direction: Direction,
+        /// Which of its statements, from 1.
+        number: usize,
+        /// How many it has.
+        count: usize,
+        /// The statement, without the comments before it.
+        sql: &'e str,
+    },
     /// A step ran; it is not yet committed.
     #[non_exhaustive]
     Finished {
@@ -39,4 +56,25 @@ pub enum Event<'e> {
     Committed,
     /// Something failed, and everything since the last commit is undone.
     RolledBack,
+}
+
+/// Where events go, if anybody listens.
+#[derive(Clone, Copy, Default)]
+pub struct Listener<'l>(Option<&'l dyn Fn(&Event<'_>)>);
+
+impl<'l> Listener<'l> {
+    pub(crate) fn new(on_event: Option<&'l dyn Fn(&Event<'_>)>) -> Self {
+        Self(on_event)
+    }
+
+    /// Whether anybody wants to know of each statement, for which they have to be counted.
+    pub(crate) fn wants_statements(self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn emit(self, event: &Event<'_>) {
+        if let Some(on_event) = self.0 {
+            on_event(event);
+        }
+    }
 }

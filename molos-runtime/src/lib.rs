@@ -36,6 +36,8 @@ pub use checksum::{Checksum, NotAChecksum};
 pub use error::{Candidate, During, Error, Location, Step, Violation};
 pub use event::Event;
 #[doc(hidden)]
+pub use event::Listener;
+#[doc(hidden)]
 pub use history::Record;
 pub use history::{Applied, DEFAULT_SET, HISTORY_TABLE};
 #[doc(hidden)]

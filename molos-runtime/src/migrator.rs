@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
-use crate::event::Event;
+use crate::event::{Event, Listener};
 use crate::plan::{self, Order, Plan, Rollback};
 use crate::report::{Report, Status, StepReport};
 use crate::sets::{SetHistory, Sets};
@@ -23,6 +23,8 @@ pub enum Transaction {
     /// One for each step: when a step fails, those before it stay.
     Each,
 }
+
+type OnEvent<'m> = Box<dyn Fn(&Event<'_>) + 'm>;
 
 /// Whether the schema is compared with the one that is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub struct Migrator<'m> {
     busy_timeout: Duration,
     order: Order,
     verify: Verify,
-    on_event: Box<dyn Fn(&Event<'_>) + 'm>,
+    on_event: Option<OnEvent<'m>>,
 }
 
 impl fmt::Debug for Migrator<'_> {
@@ -118,7 +120,7 @@ impl<'m> Migrator<'m> {
             busy_timeout: Duration::from_secs(30),
             order: Order::Strict,
             verify: Verify::No,
-            on_event: Box::new(|_| {}),
+            on_event: None,
         }
     }
 
@@ -149,9 +151,27 @@ impl<'m> Migrator<'m> {
         Self { verify: if verify { Verify::Before } else { Verify::No }, ..self }
     }
 
-    /// Calls `on_event` with what happens, while it happens.
+    /// Calls `on_event` with what happens, while it happens, on the thread that migrates.
+    ///
+    /// ```
+    /// # use molos_runtime as molos;
+    /// use molos::{Event, Migrator, rusqlite::Connection};
+    /// # use molos::{Migration, Migrations};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let list = [Migration::new(1, "notes", "CREATE TABLE notes (a); INSERT INTO notes VALUES (1); UPDATE notes SET a = 2")];
+    /// # let migrations = Migrations::new("app", "migrations", &list);
+    /// let migrator = Migrator::new(&migrations).on_event(|event| match event {
+    ///     Event::Waiting { waited, .. } => eprintln!("another program has the database ({} s)", waited.as_secs()),
+    ///     Event::Statement { migration, number, count, .. } => eprintln!("{} ({number}/{count})", migration.name()),
+    ///     _ => {}
+    /// });
+    /// migrator.migrate(&mut Connection::open_in_memory()?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_event(self, on_event: impl Fn(&Event<'_>) + 'm) -> Self {
-        Self { on_event: Box::new(on_event), ..self }
+        Self { on_event: Some(Box::new(on_event)), ..self }
     }
 
     /// Applies what is pending, in every set.
@@ -165,6 +185,10 @@ impl<'m> Migrator<'m> {
     /// Any of [`Error`]. Those about the history ([`Error::Edited`], [`Error::Newer`], …) come before anything is
     /// run. With [`Transaction::All`] an error leaves the database as it was; with [`Transaction::Each`] the steps
     /// before the one that failed stay.
+    ///
+    /// It can be stopped from another thread, with an [`InterruptHandle`](rusqlite::InterruptHandle) of the connection:
+    /// that is [`Error::Interrupted`]. An interrupt is lost if it comes between two statements, so repeat it until this
+    /// returns.
     pub fn migrate<D: Driver>(&self, conn: &mut D) -> Result<Report, Error> {
         self.run(conn, Direction::Up, |conn, sets, _| self.pending(conn, sets))
     }
@@ -283,11 +307,11 @@ impl<'m> Migrator<'m> {
                 Ok(result) => result,
                 Err(error) => {
                     drop(session);
-                    (self.on_event)(&Event::RolledBack);
+                    self.listener().emit(&Event::RolledBack);
                     return Err(error);
                 }
             };
-            (self.on_event)(&Event::Committed);
+            self.listener().emit(&Event::Committed);
             done.extend(reports);
             if left == 0 {
                 return Ok(Report::new(direction, done, sets.len()));
@@ -313,9 +337,13 @@ impl<'m> Migrator<'m> {
             Transaction::All => steps.len(),
             Transaction::Each => steps.len().min(1),
         };
-        let reports = engine::run(conn, direction, &steps[..count], &self.on_event)?;
+        let reports = engine::run(conn, direction, &steps[..count], self.listener())?;
         self.when_free("committing", || conn.commit())?;
         Ok((reports, steps.len() - count))
+    }
+
+    fn listener(&self) -> Listener<'_> {
+        Listener::new(self.on_event.as_deref())
     }
 
     /// Tries until no other connection holds what is wanted, or the timeout is over.
@@ -338,7 +366,7 @@ impl<'m> Migrator<'m> {
             if left.is_zero() {
                 return Err(Error::Busy { waited, source: error.source });
             }
-            (self.on_event)(&Event::Waiting { waited, timeout: self.busy_timeout });
+            self.listener().emit(&Event::Waiting { waited, timeout: self.busy_timeout });
             sleep(pause.min(left));
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

@@ -9,6 +9,7 @@ pub use sqlite::violations_of;
 
 use crate::error::Source;
 use crate::history::{Applied, Record};
+use crate::script::Statement;
 use crate::{Base, ForeignKeys, Migration, Schema, Script};
 
 /// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
@@ -41,8 +42,13 @@ pub trait Driver {
     /// Undoes the transaction.
     fn rollback(&mut self) -> Result<(), DriverError>;
 
-    /// Runs every statement of a script, inside of the open transaction.
-    fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError>;
+    /// Runs every statement of a script, inside of the open transaction, and calls `before` before each.
+    fn run(
+        &mut self,
+        script: &str,
+        keys: ForeignKeys,
+        before: &mut dyn FnMut(Statement<'_>),
+    ) -> Result<(), DriverError>;
 
     /// Every foreign key that points at nothing.
     fn violations(&mut self) -> Result<Violations, DriverError>;

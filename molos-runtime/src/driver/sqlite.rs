@@ -11,7 +11,7 @@ use rusqlite::{Batch, Connection, ErrorCode, OptionalExtension as _, Row, Statem
 use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
 use crate::catalog::quote;
 use crate::history::{Applied, Record};
-use crate::script::statements;
+use crate::script::{self, statements};
 use crate::{Base, Checksum, ForeignKeys, Migration, Schema, Script};
 
 const CREATE_HISTORY: &str = "\
@@ -55,6 +55,8 @@ const SELECT_SETS: &str = "SELECT DISTINCT set_name FROM main._molos_migrations"
 #[derive(Debug)]
 pub struct Settings {
     foreign_keys: bool,
+    /// A script's own change of it is put back at its end, and here if the program's code panics in the middle.
+    legacy_alter_table: bool,
     /// `None` when there is no timeout to put back: a busy handler of the program's own cannot be read, and so is
     /// never replaced.
     busy_timeout: Option<Duration>,
@@ -69,13 +71,15 @@ impl Driver for Connection {
 
     fn enter(&mut self) -> Result<Settings, DriverError> {
         let foreign_keys = self.db_config(SQLITE_DBCONFIG_ENABLE_FKEY)?;
+        let legacy_alter_table = self.db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE)?;
         let busy_timeout = stop_waiting(self)?;
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-        Ok(Settings { foreign_keys, busy_timeout })
+        Ok(Settings { foreign_keys, legacy_alter_table, busy_timeout })
     }
 
     fn leave(&mut self, settings: &Settings) -> Result<(), DriverError> {
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, settings.foreign_keys)?;
+        self.set_db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, settings.legacy_alter_table)?;
         if let Some(timeout) = settings.busy_timeout {
             self.busy_timeout(timeout)?;
         }
@@ -91,15 +95,28 @@ impl Driver for Connection {
     }
 
     fn rollback(&mut self) -> Result<(), DriverError> {
+        let mut attempts = 100;
         // Some failures, a full disk among them, have already rolled back: https://sqlite.org/lang_transaction.html
-        if self.is_autocommit() { Ok(()) } else { Ok(self.execute_batch("ROLLBACK")?) }
+        while !self.is_autocommit() {
+            match self.execute_batch("ROLLBACK") {
+                // A thread that interrupts the migration over and over may hit this statement, too.
+                Err(error) if is_interrupt(&error) && attempts > 0 => attempts -= 1,
+                result => return Ok(result?),
+            }
+        }
+        Ok(())
     }
 
-    fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError> {
+    fn run(
+        &mut self,
+        script: &str,
+        keys: ForeignKeys,
+        before: &mut dyn FnMut(script::Statement<'_>),
+    ) -> Result<(), DriverError> {
         let legacy_alter_table = self.db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE)?;
         // Unlike the pragma, which does nothing inside of a transaction, this takes effect at once.
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, keys == ForeignKeys::On)?;
-        let result = run_statements(self, script);
+        let result = run_statements(self, script, before);
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
         self.set_db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, legacy_alter_table)?;
         result
@@ -161,7 +178,7 @@ impl Driver for Connection {
         let mut schemas = Vec::new();
         for script in scripts {
             empty.begin()?;
-            Driver::run(&mut empty, script.sql, script.keys)?;
+            Driver::run(&mut empty, script.sql, script.keys, &mut |_| {})?;
             Driver::commit(&mut empty)?;
             schemas.push(Schema::read(&empty)?);
         }
@@ -246,8 +263,13 @@ fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
     Ok(claims)
 }
 
-fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {
+fn run_statements(
+    conn: &Connection,
+    script: &str,
+    before: &mut dyn FnMut(script::Statement<'_>),
+) -> Result<(), DriverError> {
     for statement in statements(script) {
+        before(statement);
         if let Err(error) = run_statement(conn, statement.sql) {
             let offset = Some(statement.offset + offset_in(statement.sql, &error));
             let error = DriverError::from(error);
@@ -380,6 +402,10 @@ fn refused_by_history(error: rusqlite::Error) -> DriverError {
 
 fn damaged(problem: String) -> DriverError {
     DriverError { source: problem.clone().into(), offset: None, failure: Failure::History(problem) }
+}
+
+fn is_interrupt(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
 }
 
 /// Whether SQLite could not make sense of a statement, in the schema that there is.
