@@ -8,7 +8,7 @@ use crate::event::{Event, Listener};
 use crate::history::{Applied, Record};
 use crate::report::StepReport;
 use crate::script::{Statement, position, statements};
-use crate::{Direction, Error, Migration};
+use crate::{Direction, Error, Migration, observe};
 
 /// Runs `steps`, checks every foreign key and writes the history, all inside of the transaction that is open.
 ///
@@ -24,6 +24,7 @@ pub fn run<D: Driver>(
     let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
+        let _span = observe::step(migration, direction);
         listener.emit(&Event::Started { migration, direction });
         let started = Instant::now();
         run_script(db, migration, direction, listener)?;

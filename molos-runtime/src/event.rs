@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Direction, Migration};
+use crate::{Direction, Migration, observe};
 
 /// Something that happened during [`Migrator::migrate`](crate::Migrator::migrate) or
 /// [`Migrator::rollback`](crate::Migrator::rollback); see [`Migrator::on_event`](crate::Migrator::on_event).
@@ -69,10 +69,11 @@ impl<'l> Listener<'l> {
 
     /// Whether anybody wants to know of each statement, for which they have to be counted.
     pub(crate) fn wants_statements(self) -> bool {
-        self.0.is_some()
+        self.0.is_some() || observe::wants_statements()
     }
 
     pub(crate) fn emit(self, event: &Event<'_>) {
+        observe::event(event);
         if let Some(on_event) = self.0 {
             on_event(event);
         }

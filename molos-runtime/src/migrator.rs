@@ -11,7 +11,7 @@ use crate::plan::{self, Order, Plan, Rollback};
 use crate::report::{Report, Status, StepReport};
 use crate::sets::{SetHistory, Sets};
 use crate::verify::check_schema;
-use crate::{Direction, Error, Migration, Migrations};
+use crate::{Direction, Error, Migration, Migrations, observe};
 
 /// How many transactions a call uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,6 +153,8 @@ impl<'m> Migrator<'m> {
 
     /// Calls `on_event` with what happens, while it happens, on the thread that migrates.
     ///
+    /// The feature `tracing` sends the same to a subscriber of the `tracing` crate, whether this is called or not.
+    ///
     /// ```
     /// # use molos_runtime as molos;
     /// use molos::{Event, Migrator, rusqlite::Connection};
@@ -290,6 +292,7 @@ impl<'m> Migrator<'m> {
         direction: Direction,
         plan: impl Fn(&mut D, &[SetHistory<'m>], usize) -> Result<Vec<Migration<'m>>, Error>,
     ) -> Result<Report, Error> {
+        let _span = observe::call(direction, &self.sets);
         if conn.in_transaction() {
             return Err(Error::InTransaction);
         }
