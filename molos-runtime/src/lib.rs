@@ -27,6 +27,8 @@ pub mod catalog;
 pub mod driver;
 #[doc(hidden)]
 pub mod engine;
+#[cfg(feature = "monitor")]
+pub mod monitor;
 #[doc(hidden)]
 pub mod script;
 
