@@ -29,6 +29,8 @@ pub mod driver;
 pub mod engine;
 #[cfg(feature = "monitor")]
 pub mod monitor;
+#[cfg(feature = "r2d2")]
+pub mod r2d2;
 #[doc(hidden)]
 pub mod script;
 

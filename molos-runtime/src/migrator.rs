@@ -345,6 +345,12 @@ impl<'m> Migrator<'m> {
         Ok((reports, steps.len() - count))
     }
 
+    /// What it runs.
+    #[cfg(feature = "r2d2")]
+    pub(crate) fn sets(&self) -> &Sets<'m> {
+        &self.sets
+    }
+
     fn listener(&self) -> Listener<'_> {
         Listener::new(self.on_event.as_deref())
     }
