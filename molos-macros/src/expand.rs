@@ -1,5 +1,6 @@
 //! The model becomes Rust.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use molos_runtime::catalog::Kind;
@@ -10,9 +11,10 @@ use syn::{LitStr, Path};
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
+use crate::lint::Taking;
 use crate::lock::{self, Lock};
 use crate::populated::Unproven;
-use crate::shadow::Fingerprints;
+use crate::shadow::{Fingerprints, Takes};
 use crate::source::{MigrationFile, Script, Source};
 use crate::statements::{KeyedSql, Sql, WriteSql};
 use crate::table::{Field, FieldKind, Model};
@@ -49,6 +51,7 @@ pub(crate) fn warnings(warnings: &[Diagnostic], span: Span) -> TokenStream {
 pub(crate) fn migrations(
     source: &Source,
     fingerprints: &Fingerprints,
+    takes: &BTreeMap<i64, Takes>,
     unproven: &[Unproven],
     lock: &Lock,
     input: &Input,
@@ -59,7 +62,10 @@ pub(crate) fn migrations(
     let mut text = String::new();
     let entries: Vec<_> = migrations
         .iter()
-        .map(|file| entry(file, fingerprints.get(&file.version).copied().unwrap_or_default(), &mut text, molos))
+        .map(|file| {
+            let fingerprint = fingerprints.get(&file.version).copied().unwrap_or_default();
+            entry(file, fingerprint, takes.get(&file.version), &mut text, molos)
+        })
         .collect();
     let doc = migrations_doc(source, unproven);
     let own = files.iter().map(String::as_str).chain(lock.file()).map(|file| format!("/{directory}/{file}"));
@@ -99,7 +105,13 @@ fn base(base: &Source, molos: &Path) -> Option<TokenStream> {
 }
 
 /// Adds a migration to the text of its directory, and says where it is.
-fn entry(file: &MigrationFile, fingerprint: Fingerprint, text: &mut String, molos: &Path) -> TokenStream {
+fn entry(
+    file: &MigrationFile,
+    fingerprint: Fingerprint,
+    takes: Option<&Takes>,
+    text: &mut String,
+    molos: &Path,
+) -> TokenStream {
     let number = Literal::usize_unsuffixed;
     let version = Literal::i64_unsuffixed(file.version);
     let checksum = Literal::byte_string(file.checksum.as_bytes());
@@ -120,13 +132,26 @@ fn entry(file: &MigrationFile, fingerprint: Fingerprint, text: &mut String, molo
         None => quote!(::core::option::Option::None),
         Some(len) => quote!(::core::option::Option::Some(#len)),
     };
+    let (up_takes, down_takes) = takes.map(|takes| (lines(&takes.up), lines(&takes.down))).unwrap_or_default();
+    *text += &up_takes;
+    *text += &down_takes;
+    let (up_takes, down_takes) = (number(up_takes.len()), number(down_takes.len()));
     quote! {
         #molos::Entry {
             version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
-            up: #up_len, down: #down_len, irreversible: #irreversible, up_line: #up_line, down_line: #down_line,
+            up: #up_len, down: #down_len, irreversible: #irreversible, up_takes: #up_takes, down_takes: #down_takes, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
         }
     }
+}
+
+/// A table a line, or a table and, behind a tab, a column.
+fn lines(taken: &BTreeSet<Taking>) -> String {
+    let line = |(table, column): &Taking| match column {
+        None => format!("{table}\n"),
+        Some(column) => format!("{table}\t{column}\n"),
+    };
+    taken.iter().map(line).collect()
 }
 
 fn keys(script: Option<&Script>) -> TokenStream {

@@ -48,7 +48,7 @@ pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStre
 
 fn embed(input: &Input, manifest: &Path) -> TokenStream {
     let source = source::read(input, manifest);
-    let Rehearsed { tables, fingerprints, mut errors, findings, unproven } =
+    let Rehearsed { tables, fingerprints, mut errors, findings, unproven, takes } =
         shadow::rehearse(&source, input).unwrap_or_else(Rehearsed::from);
     let lock = Lock::read(&source, manifest);
     let settled = lint::settle(findings, &source, &fingerprints, &lock, input);
@@ -60,7 +60,7 @@ fn embed(input: &Input, manifest: &Path) -> TokenStream {
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = expand::errors(&errors, input.span);
     let warnings = expand::warnings(&settled.warnings, input.span);
-    let migrations = expand::migrations(&source, &fingerprints, &unproven, &lock, input);
+    let migrations = expand::migrations(&source, &fingerprints, &takes, &unproven, &lock, input);
     quote::quote!(#errors #warnings #migrations #tables)
 }
 

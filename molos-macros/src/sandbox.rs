@@ -412,6 +412,10 @@ impl Driver for Sandbox {
         Ok(())
     }
 
+    fn count(&mut self, table: &str, column: Option<&str>) -> Result<u64, DriverError> {
+        self.conn.count(table, column)
+    }
+
     fn schema(&mut self) -> Result<Schema, DriverError> {
         self.conn.schema()
     }

@@ -42,7 +42,7 @@ pub use history::{Applied, DEFAULT_SET, HISTORY_TABLE};
 pub use migration::{Base, Embedded, Entry, Script, down_path};
 pub use migration::{Direction, ForeignKeys, Migration, Migrations};
 pub use migrator::{Migrator, Transaction};
-pub use plan::{Plan, Rollback};
+pub use plan::{Loss, Plan, Rollback};
 pub use rename::{RenameError, rename_column};
 pub use report::{Report, SetStatus, State, Status, StepReport, StepStatus};
 pub use rusqlite;

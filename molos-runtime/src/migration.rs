@@ -21,6 +21,8 @@ pub struct Migration<'m> {
     up: Script<'m>,
     down: Option<Script<'m>>,
     irreversible: Option<&'m str>,
+    /// What the way up and the way down take from rows: a table a line, or a table and, behind a tab, a column.
+    takes: [&'m str; 2],
 }
 
 /// Whether foreign keys are enforced while a script runs.
@@ -94,7 +96,19 @@ impl<'m> Migration<'m> {
         up: Script<'m>,
         down: Option<Script<'m>>,
     ) -> Self {
-        Self { set: "", directory: "", version, path, name, checksum, fingerprint: None, up, down, irreversible: None }
+        Self {
+            set: "",
+            directory: "",
+            version,
+            path,
+            name,
+            checksum,
+            fingerprint: None,
+            up,
+            down,
+            irreversible: None,
+            takes: [""; 2],
+        }
     }
 
     /// The same migration as one of the set `set`, read from `directory`.
@@ -150,6 +164,14 @@ impl<'m> Migration<'m> {
     #[must_use]
     pub const fn irreversible(&self) -> Option<&'m str> {
         self.irreversible
+    }
+
+    /// The tables that lose rows when it is run in `direction`, and the columns that lose their values, each with its table:
+    /// found out with rows that were made up while the program compiled.
+    pub(crate) fn takes(&self, direction: Direction) -> impl Iterator<Item = (&'m str, Option<&'m str>)> + use<'m> {
+        let [up, down] = self.takes;
+        let takes = if direction == Direction::Up { up } else { down };
+        takes.lines().map(|line| line.split_once('\t').map_or((line, None), |(table, column)| (table, Some(column))))
     }
 
     pub(crate) const fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
@@ -273,6 +295,9 @@ pub struct Entry {
     pub down: u32,
     /// The length of the reason why there is none, if the file says so; it follows the SQL.
     pub irreversible: Option<u32>,
+    /// The lengths of what the way up and the way down take; they follow the reason.
+    pub up_takes: u32,
+    pub down_takes: u32,
     pub up_line: u32,
     pub down_line: u32,
     pub up_keys: ForeignKeys,
@@ -291,6 +316,7 @@ impl Entry {
         let up = next(index(self.up));
         let down = next(index(self.down));
         let irreversible = self.irreversible.map(|len| next(index(len)));
+        let (up_takes, down_takes) = (next(index(self.up_takes)), next(index(self.down_takes)));
         let (start, len) = (usize::from(self.name.0), usize::from(self.name.1));
         Migration {
             set: "",
@@ -303,6 +329,7 @@ impl Entry {
             up: Script { sql: up, line: self.up_line, keys: self.up_keys },
             down: (self.down > 0).then_some(Script { sql: down, line: self.down_line, keys: self.down_keys }),
             irreversible,
+            takes: [up_takes, down_takes],
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
 use crate::event::Event;
-use crate::plan::{self, Order, Plan, Rollback};
+use crate::plan::{self, Loss, Order, Plan, Rollback};
 use crate::report::{Report, Status, StepReport};
 use crate::sets::{SetHistory, Sets};
 use crate::verify::check_schema;
@@ -191,7 +191,9 @@ impl<'m> Migrator<'m> {
     /// Those that `migrate` gives before it runs anything.
     pub fn plan<D: Driver>(&self, conn: &mut D) -> Result<Plan<'m>, Error> {
         let sets = self.histories(conn)?;
-        Ok(Plan::new(Direction::Up, self.pending(conn, &sets)?, sets.len()))
+        let steps = self.pending(conn, &sets)?;
+        let losses = losses(conn, &steps, Direction::Up)?;
+        Ok(Plan::new(Direction::Up, steps, sets.len(), losses))
     }
 
     /// What [`rollback`](Self::rollback) would run now. Nothing is changed.
@@ -201,7 +203,9 @@ impl<'m> Migrator<'m> {
     /// Those that `rollback` gives before it runs anything.
     pub fn plan_rollback<D: Driver>(&self, conn: &mut D, back: Rollback) -> Result<Plan<'m>, Error> {
         let sets = self.histories(conn)?;
-        Ok(Plan::new(Direction::Down, to_take_back(&sets, back)?, sets.len()))
+        let steps = to_take_back(&sets, back)?;
+        let losses = losses(conn, &steps, Direction::Down)?;
+        Ok(Plan::new(Direction::Down, steps, sets.len(), losses))
     }
 
     /// Where every migration stands, also in a database that `migrate` would refuse. Nothing is changed.
@@ -343,6 +347,26 @@ impl<'m> Migrator<'m> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// How many rows there are of what these steps would take.
+fn losses<D: Driver>(conn: &mut D, steps: &[Migration<'_>], direction: Direction) -> Result<Vec<Loss>, Error> {
+    let mut losses = Vec::new();
+    for migration in steps {
+        for (table, column) in migration.takes(direction) {
+            let rows = conn.count(table, column).map_err(|error| failed("counting rows", error))?;
+            if rows > 0 {
+                losses.push(Loss {
+                    set: migration.set().to_owned(),
+                    version: migration.version(),
+                    table: table.to_owned(),
+                    column: column.map(ToOwned::to_owned),
+                    rows,
+                });
+            }
+        }
+    }
+    Ok(losses)
 }
 
 /// What is to be taken back, the last set first.

@@ -65,6 +65,9 @@ pub trait Driver {
     /// Takes migrations out of the history table.
     fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError>;
 
+    /// How many rows a table has, or how many of them have a value in a column; 0 for what is not there.
+    fn count(&mut self, table: &str, column: Option<&str>) -> Result<u64, DriverError>;
+
     /// The schema that there is.
     fn schema(&mut self) -> Result<Schema, DriverError>;
 

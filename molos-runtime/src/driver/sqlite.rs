@@ -150,6 +150,17 @@ impl Driver for Connection {
         Ok(())
     }
 
+    fn count(&mut self, table: &str, column: Option<&str>) -> Result<u64, DriverError> {
+        let (table, column) = (quote(table), column.map(quote));
+        // Not in double quotes alone: SQLite takes what is no column for a string.
+        let column = column.map_or_else(|| "*".to_owned(), |column| format!("{table}.{column}"));
+        match self.query_row(&format!("SELECT count({column}) FROM main.{table}"), [], |row| row.get::<_, i64>(0)) {
+            Ok(rows) => Ok(u64::try_from(rows).unwrap_or(0)),
+            Err(error) if is_sql_error(&error) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn schema(&mut self) -> Result<Schema, DriverError> {
         Ok(Schema::read(self)?)
     }
