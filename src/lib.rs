@@ -26,6 +26,7 @@
 /// | --- | --- |
 /// | `ignore = ["schema.sql"]` | these files of the directory are no migrations |
 /// | `functions = ["is_uuid/1", "concat_all/-1"]` | SQL functions that the program registers, with their number of arguments; -1 is any number |
+/// | `hooks = { 4 => crate::db::hash_tokens }` | functions of the program that are run after the SQL of these versions, in the same transaction: see [`Hook`] |
 /// | `lints = { drop_column = "warn" }` | what a migration may take away: see below |
 /// | `rename = { "users" => User, "users.type" => kind }` | names for structs and fields |
 /// | `set = "billing"` | the name of this list in the history table, `"app"` if it is left out; several sets can share one database |
@@ -149,7 +150,8 @@
 /// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one
 ///   that is not in there comes before the last that is; a locked one leads to another schema than when it was locked.
 ///   The file has a line that is no migration in order, as after a merge.
-/// - **A name** of a table or column is none in Rust, or two become one; `rename` and `ignore` name what is not there.
+/// - **A name** of a table or column is none in Rust, or two become one; `rename`, `ignore` and `hooks` name what is not
+///   there. A hook is no [`Hook`].
 ///
 /// What does not depend on a file that failed is still checked, and reported in the same build.
 #[doc(inline)]

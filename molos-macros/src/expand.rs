@@ -7,7 +7,7 @@ use molos_runtime::catalog::Kind;
 use molos_runtime::{Fingerprint, ForeignKeys};
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{LitStr, Path};
+use syn::{LitInt, LitStr, Path};
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
@@ -75,12 +75,14 @@ pub(crate) fn migrations(
     let tracked = own.chain(source.bases.iter().flat_map(of_base));
     let after = source.bases.iter().filter_map(|it| base(it, molos));
     let table_prefix = &input.table_prefix;
+    let hooks = input.hooks.iter().map(|(version, run)| quote!(#molos::StepHook { version: #version, run: #run }));
     let request = lock::REQUEST;
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::Embedded {
             set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
+            hooks: const { &[#(#hooks),*] },
         });
 
         // Named so that an edit of one of these files compiles this crate again, and so does a request for a lock.
@@ -91,6 +93,19 @@ pub(crate) fn migrations(
 
         #check
     }
+}
+
+/// The hooks of versions that there are not.
+pub(crate) fn unknown_hooks(source: &Source, input: &Input) -> TokenStream {
+    let is_there = |version: &LitInt| {
+        version.base10_parse().is_ok_and(|version: i64| source.migrations.iter().any(|file| file.version == version))
+    };
+    let unknown = input.hooks.iter().filter(|(version, _)| !is_there(version));
+    let error = |(version, _): &(LitInt, Path)| {
+        let text = format!("`hooks` names version {version}, and `{}` has no such migration", source.directory);
+        syn::Error::new(version.span(), text).into_compile_error()
+    };
+    unknown.map(error).collect()
 }
 
 /// The last migration of a directory that this one comes after.

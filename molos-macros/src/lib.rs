@@ -59,9 +59,10 @@ fn embed(input: &Input, manifest: &Path) -> TokenStream {
     }
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = expand::errors(&errors, input.span);
+    let unknown_hooks = expand::unknown_hooks(&source, input);
     let warnings = expand::warnings(&settled.warnings, input.span);
     let migrations = expand::migrations(&source, &fingerprints, &takes, &unproven, &lock, input);
-    quote::quote!(#errors #warnings #migrations #tables)
+    quote::quote!(#errors #unknown_hooks #warnings #migrations #tables)
 }
 
 fn manifest_directory() -> Result<PathBuf, Diagnostic> {

@@ -5,14 +5,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molos_runtime::driver::{Claim, Driver, DriverError, Violations, violations_of};
+use molos_runtime::driver::{Claim, Driver, DriverError, Source, Violations, violations_of};
 use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::functions::FunctionFlags;
 use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
 use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Applied, Base, Change, ForeignKeys, HISTORY_TABLE, Migration, Record, Schema, Script};
+use molos_runtime::{Applied, Base, Change, ForeignKeys, HISTORY_TABLE, Hook, Migration, Record, Schema, Script};
 
 use crate::input::Function;
 use crate::keys::Keys;
@@ -356,6 +356,11 @@ impl Driver for Sandbox {
         }
         self.keys.after(script, &state.seen);
         result
+    }
+
+    /// The program's functions are compiled later than this.
+    fn hook(&mut self, _hook: Hook) -> Result<(), Source> {
+        Ok(())
     }
 
     fn in_transaction(&self) -> bool {

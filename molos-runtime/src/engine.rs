@@ -27,6 +27,9 @@ pub fn run<D: Driver>(
         emit(&Event::Started { migration, direction });
         let started = Instant::now();
         run_script(db, migration, direction)?;
+        if direction == Direction::Up {
+            run_hook(db, migration)?;
+        }
         let elapsed = started.elapsed();
         emit(&Event::Finished { migration, direction, elapsed });
         reports.push(StepReport {
@@ -60,6 +63,11 @@ fn run_script<D: Driver>(db: &mut D, migration: &Migration<'_>, direction: Direc
             }
         }
     })
+}
+
+fn run_hook<D: Driver>(db: &mut D, migration: &Migration<'_>) -> Result<(), Error> {
+    let Some(hook) = migration.hook() else { return Ok(()) };
+    db.hook(hook).map_err(|source| Error::Hook { step: Step::of(migration), source })
 }
 
 fn write_history<D: Driver>(

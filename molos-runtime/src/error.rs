@@ -127,6 +127,18 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The program's own function that belongs to a migration failed.
+    #[error(
+        "the hook of {step} failed: {source}\nhelp: what this call had not committed is undone; correct the hook and run again"
+    )]
+    #[non_exhaustive]
+    Hook {
+        /// The migration.
+        step: Step,
+        /// What the function returned.
+        source: Source,
+    },
+
     /// A statement of a migration failed.
     #[error(
         "{step} failed going {direction}: {source}\n  --> {location}\n   | {}\n\

@@ -39,8 +39,8 @@ pub use event::Event;
 pub use history::Record;
 pub use history::{Applied, DEFAULT_SET, HISTORY_TABLE};
 #[doc(hidden)]
-pub use migration::{Base, Embedded, Entry, Script, down_path};
-pub use migration::{Direction, ForeignKeys, Migration, Migrations};
+pub use migration::{Base, Embedded, Entry, Script, StepHook, down_path};
+pub use migration::{Direction, ForeignKeys, Hook, Migration, Migrations};
 pub use migrator::{Migrator, Transaction};
 pub use plan::{Loss, Plan, Rollback};
 pub use rename::{RenameError, rename_column};

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use rusqlite::Connection;
+
 use crate::driver::Driver;
 use crate::script::is_blank;
 use crate::{Checksum, Error, Fingerprint, Migrator, Report};
@@ -23,6 +25,22 @@ pub struct Migration<'m> {
     irreversible: Option<&'m str>,
     /// What the way up and the way down take from rows: a table a line, or a table and, behind a tab, a column.
     takes: [&'m str; 2],
+    hook: Option<Hook>,
+}
+
+/// What a migration does that SQL alone cannot: a function of the program's, run after the SQL of the way up, in the same
+/// transaction. If it fails, everything is undone as if a statement had failed.
+///
+/// The connection is inside of the transaction, with foreign keys not enforced, and has to stay in it. A hook changes rows
+/// and not the schema: while the program compiles it is not run, so what it would do is not rehearsed.
+pub type Hook = fn(&Connection) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// The hook of the migration of a version.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct StepHook {
+    pub version: i64,
+    pub run: Hook,
 }
 
 /// Whether foreign keys are enforced while a script runs.
@@ -85,6 +103,12 @@ impl<'m> Migration<'m> {
         Self { down: (!is_blank(down)).then_some(script), ..self }
     }
 
+    /// The same migration with a function that is run after its way up.
+    #[must_use]
+    pub const fn with_hook(self, hook: Hook) -> Self {
+        Self { hook: Some(hook), ..self }
+    }
+
     /// A migration that stands in the file `path`.
     #[doc(hidden)]
     #[must_use]
@@ -108,6 +132,7 @@ impl<'m> Migration<'m> {
             down,
             irreversible: None,
             takes: [""; 2],
+            hook: None,
         }
     }
 
@@ -158,6 +183,12 @@ impl<'m> Migration<'m> {
     #[must_use]
     pub const fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
+    }
+
+    /// The function that is run after its way up, if there is one.
+    #[must_use]
+    pub const fn hook(&self) -> Option<Hook> {
+        self.hook
     }
 
     /// Why there is no way back, if the file says that there is none; empty if it gives no reason.
@@ -242,6 +273,7 @@ pub struct Migrations<'m> {
     list: List<'m>,
     pub(crate) after: &'m [Base<'m>],
     pub(crate) table_prefix: &'m str,
+    hooks: &'m [StepHook],
 }
 
 /// The last migration of another directory that a set was rehearsed after, and so needs.
@@ -266,6 +298,7 @@ pub struct Embedded<'m> {
     pub after: &'m [Base<'m>],
     /// Empty if there is none.
     pub table_prefix: &'m str,
+    pub hooks: &'m [StepHook],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -330,6 +363,7 @@ impl Entry {
             down: (self.down > 0).then_some(Script { sql: down, line: self.down_line, keys: self.down_keys }),
             irreversible,
             takes: [up_takes, down_takes],
+            hook: None,
         }
     }
 }
@@ -345,7 +379,7 @@ impl<'m> Migrations<'m> {
     /// used, with [`Error::Disordered`].
     #[must_use]
     pub const fn new(set: &'m str, directory: &'m str, list: &'m [Migration<'m>]) -> Self {
-        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "" }
+        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "", hooks: &[] }
     }
 
     /// The same set, to be applied after these migrations of other sets.
@@ -369,8 +403,8 @@ impl<'m> Migrations<'m> {
     #[doc(hidden)]
     #[must_use]
     pub const fn embedded(embedded: Embedded<'m>) -> Self {
-        let Embedded { set, directory, text, entries, after, table_prefix } = embedded;
-        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix }
+        let Embedded { set, directory, text, entries, after, table_prefix, hooks } = embedded;
+        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix, hooks }
     }
 
     /// The set's name in the history table.
@@ -403,12 +437,12 @@ impl<'m> Migrations<'m> {
     /// The migrations, in the order of their versions.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Migration<'m>> + ExactSizeIterator + use<'m> {
-        let Self { set, directory, list, .. } = *self;
-        let migrations = (0..self.len()).map(move |at| match list {
+        let this = *self;
+        let migrations = (0..self.len()).map(move |at| match this.list {
             List::Made(list) => list[at],
             List::Embedded(text, entries) => entries[at].migration(text),
         });
-        migrations.map(move |migration| migration.in_set(set, directory))
+        migrations.map(move |migration| this.own(migration))
     }
 
     /// The migration of this version.
@@ -421,7 +455,13 @@ impl<'m> Migrations<'m> {
                 entries.get(at).map(|entry| entry.migration(text))
             }
         };
-        migration.map(|migration| migration.in_set(self.set, self.directory))
+        migration.map(|migration| self.own(migration))
+    }
+
+    /// A migration of the list as one of this set.
+    fn own(&self, migration: Migration<'m>) -> Migration<'m> {
+        let hook = self.hooks.iter().find(|hook| hook.version == migration.version).map(|hook| hook.run);
+        Migration { hook: hook.or(migration.hook), ..migration.in_set(self.set, self.directory) }
     }
 
     /// Whether one of the migrations is this one.

@@ -113,6 +113,9 @@ impl fmt::Display for Plan<'_> {
         for migration in &self.steps {
             let (set, file) = (SetName::of_several(self.sets, migration.set()), migration.file(self.direction));
             write!(f, "\n  {set}{} {}  {file}", migration.version(), migration.name())?;
+            if self.direction == Direction::Up && migration.hook().is_some() {
+                f.write_str(", then its hook")?;
+            }
             let is_its = |loss: &&Loss| loss.version == migration.version() && loss.set == migration.set();
             for loss in self.losses.iter().filter(is_its) {
                 write!(f, "\n    loses {loss}")?;
@@ -206,6 +209,11 @@ pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> SetStatus 
             Some(_) => State::Applied,
         };
         steps.insert(applied.version, StepStatus::new(applied.version, &applied.name, state, Some(applied)));
+    }
+    for migration in migrations.iter().filter(|migration| migration.hook().is_some()) {
+        if let Some(step) = steps.get_mut(&migration.version()) {
+            step.has_hook = true;
+        }
     }
     SetStatus::new(migrations.set(), steps.into_values().collect())
 }

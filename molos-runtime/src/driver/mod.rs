@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 pub use sqlite::violations_of;
 
-use crate::error::Source;
+pub use crate::error::Source;
 use crate::history::{Applied, Record};
-use crate::{Base, ForeignKeys, Migration, Schema, Script};
+use crate::{Base, ForeignKeys, Hook, Migration, Schema, Script};
 
 /// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
 ///
@@ -43,6 +43,9 @@ pub trait Driver {
 
     /// Runs every statement of a script, inside of the open transaction.
     fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError>;
+
+    /// Runs a function of the program's, inside of the open transaction.
+    fn hook(&mut self, hook: Hook) -> Result<(), Source>;
 
     /// Every foreign key that points at nothing.
     fn violations(&mut self) -> Result<Violations, DriverError>;

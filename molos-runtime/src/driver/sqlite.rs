@@ -10,9 +10,10 @@ use rusqlite::{Batch, Connection, ErrorCode, OptionalExtension as _, Row, Statem
 
 use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
 use crate::catalog::quote;
+use crate::error::Source;
 use crate::history::{Applied, Record};
 use crate::script::statements;
-use crate::{Base, Checksum, ForeignKeys, Migration, Schema, Script};
+use crate::{Base, Checksum, ForeignKeys, Hook, Migration, Schema, Script};
 
 const CREATE_HISTORY: &str = "\
 CREATE TABLE IF NOT EXISTS main._molos_migrations (
@@ -103,6 +104,11 @@ impl Driver for Connection {
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
         self.set_db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, legacy_alter_table)?;
         result
+    }
+
+    fn hook(&mut self, hook: Hook) -> Result<(), Source> {
+        hook(self)?;
+        if self.is_autocommit() { Err("it ended the transaction that it was run in".into()) } else { Ok(()) }
     }
 
     fn violations(&mut self) -> Result<Violations, DriverError> {
