@@ -82,6 +82,7 @@
 /// | --- | --- |
 /// | `-- molos: foreign-keys = on` | foreign keys are enforced while the file runs; without it, or with `off`, they are only checked before the commit |
 /// | `-- molos: allow <what> <of what>` | that is what is meant, and no error: see below |
+/// | `-- molos: no-transaction` | the file is run by itself, outside of any transaction, and not while the crate compiles: only `VACUUM` and the pragmas `auto_vacuum`, `journal_mode` and `page_size`; what comes before it is committed first |
 /// | `-- molos: irreversible = <the reason>` | there is no way back; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
 ///
 /// # What is an error until the file allows it
@@ -139,6 +140,7 @@
 ///   up; ask to be run outside of a transaction.
 /// - **A directive** is unknown, allows what is unknown, does not say what it is about, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
 ///   one.
+/// - **A file with `no-transaction`** has a statement that could be left half done, or a directive about foreign keys.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
 ///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.

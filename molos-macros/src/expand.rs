@@ -138,6 +138,8 @@ fn entry(
     let (up_line, down_line) = (file.up.line(), down.map_or(1, Script::line));
     let (up_line, down_line) = (Literal::u32_unsuffixed(up_line), Literal::u32_unsuffixed(down_line));
     let (up_keys, down_keys) = (keys(Some(&file.up)), keys(down));
+    let up_outside = file.up.directives.no_transaction;
+    let down_outside = down.is_some_and(|down| down.directives.no_transaction);
     *text += &file.up.path;
     *text += file.up.sql();
     *text += down.map_or("", Script::sql);
@@ -156,6 +158,7 @@ fn entry(
             version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
             up: #up_len, down: #down_len, irreversible: #irreversible, up_takes: #up_takes, down_takes: #down_takes, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
+            up_outside: #up_outside, down_outside: #down_outside,
         }
     }
 }

@@ -13,6 +13,7 @@ mod ladder;
 mod layout;
 mod lint;
 mod lock;
+mod outside;
 mod populated;
 mod references;
 mod sandbox;

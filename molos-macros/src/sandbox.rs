@@ -358,6 +358,11 @@ impl Driver for Sandbox {
         result
     }
 
+    /// What is run outside of a transaction changes no schema, and would be refused in here.
+    fn run_outside(&mut self, _script: &str) -> Result<(), DriverError> {
+        Ok(())
+    }
+
     /// The program's functions are compiled later than this.
     fn hook(&mut self, _hook: Hook) -> Result<(), Source> {
         Ok(())
@@ -376,6 +381,7 @@ impl Driver for Sandbox {
     }
 
     fn begin(&mut self) -> Result<(), DriverError> {
+        self.guard.lock().seen = Seen::default();
         self.conn.begin()
     }
 

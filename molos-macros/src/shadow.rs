@@ -225,7 +225,7 @@ impl<'s> Stage<'s> {
         let migration = as_migration(file).in_set(self.set.name, &source.directory);
         let sandbox = &mut self.sandbox;
         sandbox.begin().map_err(|error| Failure::of_its_own(broken(&error.source)))?;
-        let result = engine::run(sandbox, direction, &[migration], &|_| {});
+        let result = engine::run(sandbox, direction, &[migration], None, &|_| {});
         let seen = sandbox.seen();
         let result = match result {
             Err(error) => Err(explain(&error, &seen, script, &shown)),
@@ -264,7 +264,12 @@ fn unusable_rows(conn: &Connection, model: &Model) -> Option<Diagnostic> {
 fn as_migration(file: &MigrationFile) -> Migration<'_> {
     fn script(script: &Script) -> molos_runtime::Script<'_> {
         let keys = script.directives.foreign_keys.unwrap_or_default();
-        molos_runtime::Script { sql: script.sql(), line: script.line(), keys }
+        molos_runtime::Script {
+            sql: script.sql(),
+            line: script.line(),
+            keys,
+            outside: script.directives.no_transaction,
+        }
     }
     let (up, down) = (script(&file.up), file.down.as_ref().map(script));
     Migration::of_file(file.version, &file.up.path, file.name(), file.checksum, up, down)

@@ -12,6 +12,9 @@ use crate::{Direction, Error, Migration};
 
 /// Runs `steps`, checks every foreign key and writes the history, all inside of the transaction that is open.
 ///
+/// A script that has to be run outside of a transaction is not run here; that of the first step was run before, for so
+/// long as `outside` says.
+///
 /// # Errors
 ///
 /// The first failure; what ran before it is still in the transaction, for the caller to undo.
@@ -19,18 +22,22 @@ pub fn run<D: Driver>(
     db: &mut D,
     direction: Direction,
     steps: &[Migration<'_>],
+    mut outside: Option<Duration>,
     emit: &dyn Fn(&Event<'_>),
 ) -> Result<Vec<StepReport>, Error> {
-    let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
+    let violations_before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
-        emit(&Event::Started { migration, direction });
+        let before = outside.take();
+        if before.is_none() {
+            emit(&Event::Started { migration, direction });
+        }
         let started = Instant::now();
         run_script(db, migration, direction)?;
         if direction == Direction::Up {
             run_hook(db, migration)?;
         }
-        let elapsed = started.elapsed();
+        let elapsed = before.unwrap_or_default() + started.elapsed();
         emit(&Event::Finished { migration, direction, elapsed });
         reports.push(StepReport {
             set: migration.set().to_owned(),
@@ -40,7 +47,7 @@ pub fn run<D: Driver>(
         });
     }
     let after = db.violations().map_err(|error| failed("checking foreign keys", error))?;
-    let violations = more(&before, &after);
+    let violations = more(&violations_before, &after);
     if !violations.is_empty() {
         let steps = steps.iter().map(|migration| Step::of(migration)).collect();
         return Err(Error::ForeignKeys { steps, violations });
@@ -50,19 +57,26 @@ pub fn run<D: Driver>(
 }
 
 fn run_script<D: Driver>(db: &mut D, migration: &Migration<'_>, direction: Direction) -> Result<(), Error> {
-    let Some(script) = migration.script(direction) else { return Ok(()) };
-    db.run(script.sql, script.keys).map_err(|error| {
-        let step = Step::of(migration);
-        let location = error.offset.map(|offset| Box::new(location(migration, direction, offset)));
-        match (error.failure, location) {
-            (Failure::Script, Some(location)) => Error::Statement { step, direction, location, source: error.source },
-            (Failure::TransactionEnded, Some(location)) => Error::TransactionEnded { step, location },
-            (failure, location) => {
-                let during = During { doing: "running", step: Some(step), location };
-                failed_during(during, DriverError { failure, ..error })
-            }
+    match migration.script(direction) {
+        Some(script) if !script.outside => {
+            db.run(script.sql, script.keys).map_err(|error| script_failed(migration, direction, error))
         }
-    })
+        _ => Ok(()),
+    }
+}
+
+/// What a driver says of a migration's script, as an error of the migration.
+pub(crate) fn script_failed(migration: &Migration<'_>, direction: Direction, error: DriverError) -> Error {
+    let step = Step::of(migration);
+    let location = error.offset.map(|offset| Box::new(location(migration, direction, offset)));
+    match (error.failure, location) {
+        (Failure::Script, Some(location)) => Error::Statement { step, direction, location, source: error.source },
+        (Failure::TransactionEnded, Some(location)) => Error::TransactionEnded { step, location },
+        (failure, location) => {
+            let during = During { doing: "running", step: Some(step), location };
+            failed_during(during, DriverError { failure, ..error })
+        }
+    }
 }
 
 fn run_hook<D: Driver>(db: &mut D, migration: &Migration<'_>) -> Result<(), Error> {

@@ -84,6 +84,9 @@ pub struct Script<'m> {
     pub line: u32,
     /// Whether foreign keys are enforced while it runs.
     pub keys: ForeignKeys,
+    /// Whether it is run by itself, outside of any transaction: every statement in it is all or nothing, and does no harm
+    /// when it is run again.
+    pub outside: bool,
 }
 
 impl<'m> Migration<'m> {
@@ -92,14 +95,14 @@ impl<'m> Migration<'m> {
     /// Programs embed theirs with `embed_migrations!`, which rehearses every one while the program compiles.
     #[must_use]
     pub fn new(version: i64, name: &'m str, up: &'m str) -> Self {
-        let script = Script { sql: up, line: 1, keys: ForeignKeys::Off };
+        let script = Script { sql: up, line: 1, keys: ForeignKeys::Off, outside: false };
         Self::of_file(version, name, name, Checksum::of(up), script, None)
     }
 
     /// The same migration with SQL that takes it back. SQL without a statement is no way back.
     #[must_use]
     pub fn with_down(self, down: &'m str) -> Self {
-        let script = Script { sql: down, line: 1, keys: ForeignKeys::Off };
+        let script = Script { sql: down, line: 1, keys: ForeignKeys::Off, outside: false };
         Self { down: (!is_blank(down)).then_some(script), ..self }
     }
 
@@ -231,6 +234,17 @@ impl<'m> Migration<'m> {
         format!("{}/{}", self.directory, self.path(direction))
     }
 
+    /// Whether this is the same step of the same set.
+    pub(crate) fn is(&self, other: &Migration<'_>) -> bool {
+        self.set == other.set && self.version == other.version
+    }
+
+    /// Whether it is run outside of a transaction in `direction`, as its file asks with `-- molos: no-transaction`.
+    #[must_use]
+    pub fn is_outside_of_transactions(&self, direction: Direction) -> bool {
+        self.script(direction).is_some_and(|script| script.outside)
+    }
+
     pub(crate) fn script(&self, direction: Direction) -> Option<Script<'m>> {
         match direction {
             Direction::Up => Some(self.up),
@@ -335,6 +349,8 @@ pub struct Entry {
     pub down_line: u32,
     pub up_keys: ForeignKeys,
     pub down_keys: ForeignKeys,
+    pub up_outside: bool,
+    pub down_outside: bool,
 }
 
 impl Entry {
@@ -359,8 +375,13 @@ impl Entry {
             name: path.get(start..start + len).unwrap_or(path),
             checksum: Checksum::from_bytes(self.checksum),
             fingerprint: Some(Fingerprint::from_bytes(self.fingerprint)),
-            up: Script { sql: up, line: self.up_line, keys: self.up_keys },
-            down: (self.down > 0).then_some(Script { sql: down, line: self.down_line, keys: self.down_keys }),
+            up: Script { sql: up, line: self.up_line, keys: self.up_keys, outside: self.up_outside },
+            down: (self.down > 0).then_some(Script {
+                sql: down,
+                line: self.down_line,
+                keys: self.down_keys,
+                outside: self.down_outside,
+            }),
             irreversible,
             takes: [up_takes, down_takes],
             hook: None,

@@ -279,10 +279,21 @@ impl<'m> Migrator<'m> {
             return Ok(Report::new(direction, done, sets.len()));
         }
         let session = Session::open(conn)?;
+        let mut outside = None;
         loop {
             self.when_free("starting a transaction", || session.conn.begin())?;
             let plan = |conn: &mut D, sets: &[SetHistory<'m>]| plan(conn, sets, done.len());
-            let result = self.run_in_transaction(session.conn, direction, plan);
+            let result = match self.run_in_transaction(session.conn, direction, outside.take(), plan) {
+                Ok(Batch::Outside(migration)) => {
+                    let ran = self.run_outside(session.conn, direction, &migration);
+                    ran.map(|elapsed| outside = Some((migration, elapsed))).map(|()| (Vec::new(), 1))
+                }
+                Ok(Batch::Committed(reports, left)) => {
+                    (self.on_event)(&Event::Committed);
+                    Ok((reports, left))
+                }
+                Err(error) => Err(error),
+            };
             let (reports, left) = match result {
                 Ok(result) => result,
                 Err(error) => {
@@ -291,7 +302,6 @@ impl<'m> Migrator<'m> {
                     return Err(error);
                 }
             };
-            (self.on_event)(&Event::Committed);
             done.extend(reports);
             if left == 0 {
                 return Ok(Report::new(direction, done, sets.len()));
@@ -299,34 +309,68 @@ impl<'m> Migrator<'m> {
         }
     }
 
-    /// Plans again, under the lock, runs as many steps as belong in one transaction, and commits. Returns how many
-    /// are left beside the reports.
+    /// Plans again, under the lock, runs as many steps as belong in one transaction, and commits.
+    ///
+    /// `outside` is a step whose script has been run already, outside of a transaction.
     fn run_in_transaction<D: Driver>(
         &self,
         conn: &mut D,
         direction: Direction,
+        outside: Option<(Box<Migration<'m>>, Duration)>,
         plan: impl FnOnce(&mut D, &[SetHistory<'m>]) -> Result<Vec<Migration<'m>>, Error>,
-    ) -> Result<(Vec<StepReport>, usize), Error> {
+    ) -> Result<Batch<'m>, Error> {
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
         let steps = plan(conn, &sets)?;
         if self.verify == Verify::Before {
             check_schema(conn, &sets)?;
         }
+        let is_first =
+            |(migration, _): &(Box<Migration<'_>>, Duration)| steps.first().is_some_and(|first| first.is(migration));
+        let outside = outside.filter(is_first).map(|(_, elapsed)| elapsed);
+        let inside = steps.iter().take_while(|step| !step.is_outside_of_transactions(direction)).count();
         let count = match self.transaction {
-            Transaction::All => steps.len(),
-            Transaction::Each => steps.len().min(1),
+            _ if outside.is_some() => 1,
+            Transaction::All => inside,
+            Transaction::Each => inside.min(1),
         };
-        let reports = engine::run(conn, direction, &steps[..count], &self.on_event)?;
+        if let (0, Some(first)) = (count, steps.first()) {
+            conn.rollback().map_err(|error| failed("ending the transaction", error))?;
+            return Ok(Batch::Outside(Box::new(*first)));
+        }
+        let reports = engine::run(conn, direction, &steps[..count], outside, &self.on_event)?;
         self.when_free("committing", || conn.commit())?;
-        Ok((reports, steps.len() - count))
+        Ok(Batch::Committed(reports, steps.len() - count))
+    }
+
+    /// Runs the script of a step that cannot be run in a transaction. If the program is cut off before the step is in the
+    /// history, it is run again at the next start, which does no harm to what it consists of.
+    fn run_outside<D: Driver>(
+        &self,
+        conn: &mut D,
+        direction: Direction,
+        migration: &Migration<'_>,
+    ) -> Result<Duration, Error> {
+        (self.on_event)(&Event::Started { migration, direction });
+        let started = Instant::now();
+        let sql = migration.sql(direction).unwrap_or_default();
+        self.try_until_free(|| conn.run_outside(sql), |error| engine::script_failed(migration, direction, error))?;
+        Ok(started.elapsed())
     }
 
     /// Tries until no other connection holds what is wanted, or the timeout is over.
     pub(crate) fn when_free<T>(
         &self,
         doing: &'static str,
+        attempt: impl FnMut() -> Result<T, DriverError>,
+    ) -> Result<T, Error> {
+        self.try_until_free(attempt, |error| failed(doing, error))
+    }
+
+    fn try_until_free<T>(
+        &self,
         mut attempt: impl FnMut() -> Result<T, DriverError>,
+        failed: impl FnOnce(DriverError) -> Error,
     ) -> Result<T, Error> {
         const LONGEST_PAUSE: Duration = Duration::from_millis(50);
         let started = Instant::now();
@@ -334,7 +378,7 @@ impl<'m> Migrator<'m> {
         loop {
             let error = match attempt() {
                 Ok(value) => return Ok(value),
-                Err(error) if error.failure != Failure::Busy => return Err(failed(doing, error)),
+                Err(error) if error.failure != Failure::Busy => return Err(failed(error)),
                 Err(error) => error,
             };
             let waited = started.elapsed();
@@ -347,6 +391,14 @@ impl<'m> Migrator<'m> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// What came of a transaction.
+enum Batch<'m> {
+    /// It was committed, with these steps; so many are left.
+    Committed(Vec<StepReport>, usize),
+    /// It was not needed: the first step is to be run outside of it.
+    Outside(Box<Migration<'m>>),
 }
 
 /// How many rows there are of what these steps would take.

@@ -116,6 +116,9 @@ impl fmt::Display for Plan<'_> {
             if self.direction == Direction::Up && migration.hook().is_some() {
                 f.write_str(", then its hook")?;
             }
+            if migration.is_outside_of_transactions(self.direction) {
+                f.write_str(", outside of a transaction")?;
+            }
             let is_its = |loss: &&Loss| loss.version == migration.version() && loss.set == migration.set();
             for loss in self.losses.iter().filter(is_its) {
                 write!(f, "\n    loses {loss}")?;

@@ -44,6 +44,9 @@ pub trait Driver {
     /// Runs every statement of a script, inside of the open transaction.
     fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError>;
 
+    /// Runs every statement of a script by itself. Called outside of a transaction.
+    fn run_outside(&mut self, script: &str) -> Result<(), DriverError>;
+
     /// Runs a function of the program's, inside of the open transaction.
     fn hook(&mut self, hook: Hook) -> Result<(), Source>;
 

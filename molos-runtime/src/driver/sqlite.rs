@@ -100,10 +100,14 @@ impl Driver for Connection {
         let legacy_alter_table = self.db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE)?;
         // Unlike the pragma, which does nothing inside of a transaction, this takes effect at once.
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, keys == ForeignKeys::On)?;
-        let result = run_statements(self, script);
+        let result = run_statements(self, script, Autocommit::Off);
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
         self.set_db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, legacy_alter_table)?;
         result
+    }
+
+    fn run_outside(&mut self, script: &str) -> Result<(), DriverError> {
+        run_statements(self, script, Autocommit::On)
     }
 
     fn hook(&mut self, hook: Hook) -> Result<(), Source> {
@@ -177,9 +181,12 @@ impl Driver for Connection {
         empty.create_history()?;
         let mut schemas = Vec::new();
         for script in scripts {
-            empty.begin()?;
-            Driver::run(&mut empty, script.sql, script.keys)?;
-            Driver::commit(&mut empty)?;
+            // Its statements change no schema.
+            if !script.outside {
+                empty.begin()?;
+                Driver::run(&mut empty, script.sql, script.keys)?;
+                Driver::commit(&mut empty)?;
+            }
             schemas.push(Schema::read(&empty)?);
         }
         Ok(schemas)
@@ -263,7 +270,14 @@ fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
     Ok(claims)
 }
 
-fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {
+/// Whether every statement is a transaction of its own.
+#[derive(Clone, Copy, PartialEq)]
+enum Autocommit {
+    On,
+    Off,
+}
+
+fn run_statements(conn: &Connection, script: &str, autocommit: Autocommit) -> Result<(), DriverError> {
     for statement in statements(script) {
         if let Err(error) = run_statement(conn, statement.sql) {
             let offset = Some(statement.offset + offset_in(statement.sql, &error));
@@ -272,7 +286,7 @@ fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {
             let failure = if error.failure == Failure::Other { Failure::Script } else { error.failure };
             return Err(DriverError { failure, offset, ..error });
         }
-        if conn.is_autocommit() {
+        if conn.is_autocommit() != (autocommit == Autocommit::On) {
             let (failure, offset) = (Failure::TransactionEnded, Some(statement.offset));
             return Err(DriverError { failure, offset, source: "the transaction is over".into() });
         }
