@@ -75,6 +75,7 @@ pub(crate) fn migrations(
     let tracked = own.chain(source.bases.iter().flat_map(of_base));
     let after = source.bases.iter().filter_map(|it| base(it, molos));
     let table_prefix = &input.table_prefix;
+    let rehearsed_on = Literal::i32_unsuffixed(molos_runtime::rusqlite::version_number());
     let hooks = input.hooks.iter().map(|(version, run)| quote!(#molos::StepHook { version: #version, run: #run }));
     let request = lock::REQUEST;
     let check = directory_test(source, input);
@@ -82,7 +83,7 @@ pub(crate) fn migrations(
         #[doc = #doc]
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::Embedded {
             set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
-            hooks: const { &[#(#hooks),*] },
+            hooks: const { &[#(#hooks),*] }, rehearsed_on: #rehearsed_on,
         });
 
         // Named so that an edit of one of these files compiles this crate again, and so does a request for a lock.

@@ -368,6 +368,10 @@ impl Driver for Sandbox {
         Ok(())
     }
 
+    fn version(&self) -> i32 {
+        self.conn.version()
+    }
+
     fn in_transaction(&self) -> bool {
         self.conn.in_transaction()
     }

@@ -12,6 +12,7 @@ mod event;
 mod history;
 mod migration;
 mod migrator;
+mod older;
 mod plan;
 mod rename;
 mod report;

@@ -288,6 +288,7 @@ pub struct Migrations<'m> {
     pub(crate) after: &'m [Base<'m>],
     pub(crate) table_prefix: &'m str,
     hooks: &'m [StepHook],
+    pub(crate) rehearsed_on: i32,
 }
 
 /// The last migration of another directory that a set was rehearsed after, and so needs.
@@ -313,6 +314,8 @@ pub struct Embedded<'m> {
     /// Empty if there is none.
     pub table_prefix: &'m str,
     pub hooks: &'m [StepHook],
+    /// The version of the database engine that the migrations were rehearsed on, as a number.
+    pub rehearsed_on: i32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -400,7 +403,7 @@ impl<'m> Migrations<'m> {
     /// used, with [`Error::Disordered`].
     #[must_use]
     pub const fn new(set: &'m str, directory: &'m str, list: &'m [Migration<'m>]) -> Self {
-        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "", hooks: &[] }
+        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "", hooks: &[], rehearsed_on: 0 }
     }
 
     /// The same set, to be applied after these migrations of other sets.
@@ -408,6 +411,13 @@ impl<'m> Migrations<'m> {
     #[must_use]
     pub const fn after(self, after: &'m [Base<'m>]) -> Self {
         Self { after, ..self }
+    }
+
+    /// The same set, as one that was rehearsed on the engine of this version.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn rehearsed_on(self, version: i32) -> Self {
+        Self { rehearsed_on: version, ..self }
     }
 
     /// The same set, which owns the tables and views whose names start with `prefix`, in upper or lower case, and what
@@ -424,8 +434,8 @@ impl<'m> Migrations<'m> {
     #[doc(hidden)]
     #[must_use]
     pub const fn embedded(embedded: Embedded<'m>) -> Self {
-        let Embedded { set, directory, text, entries, after, table_prefix, hooks } = embedded;
-        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix, hooks }
+        let Embedded { set, directory, text, entries, after, table_prefix, hooks, rehearsed_on } = embedded;
+        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix, hooks, rehearsed_on }
     }
 
     /// The set's name in the history table.

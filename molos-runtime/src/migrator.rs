@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
 use crate::event::Event;
+use crate::older;
 use crate::plan::{self, Loss, Order, Plan, Rollback};
 use crate::report::{Report, Status, StepReport};
 use crate::sets::{SetHistory, Sets};
@@ -277,6 +278,9 @@ impl<'m> Migrator<'m> {
         let sets = self.histories(conn)?;
         if plan(conn, &sets, 0)?.is_empty() {
             return Ok(Report::new(direction, done, sets.len()));
+        }
+        if direction == Direction::Up {
+            older::check(conn, &sets)?;
         }
         let session = Session::open(conn)?;
         let mut outside = None;

@@ -22,6 +22,9 @@ pub trait Driver {
     /// The settings of the connection that a migration changes and puts back.
     type Settings;
 
+    /// The version of the database engine, as a number.
+    fn version(&self) -> i32;
+
     /// Whether a transaction is open.
     fn in_transaction(&self) -> bool;
 

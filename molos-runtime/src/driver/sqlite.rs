@@ -64,6 +64,10 @@ pub struct Settings {
 impl Driver for Connection {
     type Settings = Settings;
 
+    fn version(&self) -> i32 {
+        rusqlite::version_number()
+    }
+
     fn in_transaction(&self) -> bool {
         !self.is_autocommit()
     }
