@@ -13,7 +13,8 @@ const TAGS: Migration<'static> = migration(2, "tags", "CREATE TABLE tags (tag TE
 const BROKEN: Migration<'static> = migration(2, "broken", "CREATE TABLE more (a); INSERT INTO missing VALUES (1)");
 
 const fn migration(version: u8, name: &'static str, sql: &'static str) -> Migration<'static> {
-    let (checksum, up) = (Checksum::from_bytes([version; 32]), Script { sql, line: 1, keys: ForeignKeys::Off });
+    let (checksum, up) =
+        (Checksum::from_bytes([version; 32]), Script { sql, line: 1, keys: ForeignKeys::Off, outside: false });
     Migration::of_file(version as i64, name, name, checksum, up, None)
 }
 

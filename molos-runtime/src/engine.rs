@@ -12,6 +12,9 @@ use crate::{Direction, Error, Migration, observe};
 
 /// Runs `steps`, checks every foreign key and writes the history, all inside of the transaction that is open.
 ///
+/// A script that has to be run outside of a transaction is not run here; that of the first step was run before, for so
+/// long as `outside` says.
+///
 /// # Errors
 ///
 /// The first failure; what ran before it is still in the transaction, for the caller to undo.
@@ -19,16 +22,23 @@ pub fn run<D: Driver>(
     db: &mut D,
     direction: Direction,
     steps: &[Migration<'_>],
+    mut outside: Option<Duration>,
     listener: Listener<'_>,
 ) -> Result<Vec<StepReport>, Error> {
-    let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
+    let violations_before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
         let _span = observe::step(migration, direction);
-        listener.emit(&Event::Started { migration, direction });
+        let before = outside.take();
+        if before.is_none() {
+            listener.emit(&Event::Started { migration, direction });
+        }
         let started = Instant::now();
         run_script(db, migration, direction, listener)?;
-        let elapsed = started.elapsed();
+        if direction == Direction::Up {
+            run_hook(db, migration)?;
+        }
+        let elapsed = before.unwrap_or_default() + started.elapsed();
         listener.emit(&Event::Finished { migration, direction, elapsed });
         reports.push(StepReport {
             set: migration.set().to_owned(),
@@ -38,7 +48,7 @@ pub fn run<D: Driver>(
         });
     }
     let after = db.violations().map_err(|error| failed("checking foreign keys", error))?;
-    let violations = more(&before, &after);
+    let violations = more(&violations_before, &after);
     if !violations.is_empty() {
         let steps = steps.iter().map(|migration| Step::of(migration)).collect();
         return Err(Error::ForeignKeys { steps, violations });
@@ -53,27 +63,48 @@ fn run_script<D: Driver>(
     direction: Direction,
     listener: Listener<'_>,
 ) -> Result<(), Error> {
-    let Some(script) = migration.script(direction) else { return Ok(()) };
-    let count = if listener.wants_statements() { statements(script.sql).count() } else { 0 };
+    match migration.script(direction) {
+        Some(script) if !script.outside => db
+            .run(script.sql, script.keys, &mut announce(migration, direction, listener))
+            .map_err(|error| script_failed(migration, direction, error)),
+        _ => Ok(()),
+    }
+}
+
+/// What is to be called before each statement of a migration's script, so that it is an event.
+pub(crate) fn announce<'a>(
+    migration: &'a Migration<'a>,
+    direction: Direction,
+    listener: Listener<'a>,
+) -> impl FnMut(Statement<'_>) + 'a {
+    let script = migration.script(direction).filter(|_| listener.wants_statements());
+    let count = script.map_or(0, |script| statements(script.sql).count());
     let mut number = 0;
-    let mut before = |statement: Statement<'_>| {
+    move |statement| {
         number += 1;
-        if listener.wants_statements() {
+        if script.is_some() {
             listener.emit(&Event::Statement { migration, direction, number, count, sql: statement.sql });
         }
-    };
-    db.run(script.sql, script.keys, &mut before).map_err(|error| {
-        let step = Step::of(migration);
-        let location = error.offset.map(|offset| Box::new(location(migration, direction, offset)));
-        match (error.failure, location) {
-            (Failure::Script, Some(location)) => Error::Statement { step, direction, location, source: error.source },
-            (Failure::TransactionEnded, Some(location)) => Error::TransactionEnded { step, location },
-            (failure, location) => {
-                let during = During { doing: "running", step: Some(step), location };
-                failed_during(during, DriverError { failure, ..error })
-            }
+    }
+}
+
+/// What a driver says of a migration's script, as an error of the migration.
+pub(crate) fn script_failed(migration: &Migration<'_>, direction: Direction, error: DriverError) -> Error {
+    let step = Step::of(migration);
+    let location = error.offset.map(|offset| Box::new(location(migration, direction, offset)));
+    match (error.failure, location) {
+        (Failure::Script, Some(location)) => Error::Statement { step, direction, location, source: error.source },
+        (Failure::TransactionEnded, Some(location)) => Error::TransactionEnded { step, location },
+        (failure, location) => {
+            let during = During { doing: "running", step: Some(step), location };
+            failed_during(during, DriverError { failure, ..error })
         }
-    })
+    }
+}
+
+fn run_hook<D: Driver>(db: &mut D, migration: &Migration<'_>) -> Result<(), Error> {
+    let Some(hook) = migration.hook() else { return Ok(()) };
+    db.hook(hook).map_err(|source| Error::Hook { step: Step::of(migration), source })
 }
 
 fn write_history<D: Driver>(

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 pub use sqlite::violations_of;
 
-use crate::error::Source;
+pub use crate::error::Source;
 use crate::history::{Applied, Record};
 use crate::script::Statement;
-use crate::{Base, ForeignKeys, Migration, Schema, Script};
+use crate::{Base, ForeignKeys, Hook, Migration, Schema, Script};
 
 /// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
 ///
@@ -22,6 +22,9 @@ use crate::{Base, ForeignKeys, Migration, Schema, Script};
 pub trait Driver {
     /// The settings of the connection that a migration changes and puts back.
     type Settings;
+
+    /// The version of the database engine, as a number.
+    fn version(&self) -> i32;
 
     /// Whether a transaction is open.
     fn in_transaction(&self) -> bool;
@@ -50,6 +53,12 @@ pub trait Driver {
         before: &mut dyn FnMut(Statement<'_>),
     ) -> Result<(), DriverError>;
 
+    /// Runs every statement of a script by itself, and calls `before` before each. Called outside of a transaction.
+    fn run_outside(&mut self, script: &str, before: &mut dyn FnMut(Statement<'_>)) -> Result<(), DriverError>;
+
+    /// Runs a function of the program's, inside of the open transaction.
+    fn hook(&mut self, hook: Hook) -> Result<(), Source>;
+
     /// Every foreign key that points at nothing.
     fn violations(&mut self) -> Result<Violations, DriverError>;
 
@@ -70,6 +79,9 @@ pub trait Driver {
 
     /// Takes migrations out of the history table.
     fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError>;
+
+    /// How many rows a table has, or how many of them have a value in a column; 0 for what is not there.
+    fn count(&mut self, table: &str, column: Option<&str>) -> Result<u64, DriverError>;
 
     /// The schema that there is.
     fn schema(&mut self) -> Result<Schema, DriverError>;
