@@ -13,6 +13,9 @@ use crate::{Error, Migrator};
 
 const OPENING: &str = "opening the database of the pool";
 
+/// `Connection::path` is, with an older rusqlite, what it was opened with, and not a file.
+const IS_FILE: &str = "SELECT coalesce(length(file), 0) > 0 FROM pragma_database_list WHERE name = 'main'";
+
 /// Opens the connections of an `r2d2::Pool` to a SQLite file.
 ///
 /// A manager is there only once the database is migrated, so a pool never has a connection to one that is not. What
@@ -66,8 +69,8 @@ impl Manager {
     /// # Errors
     ///
     /// Those of [`Migrator::migrate`], among them [`Error::Newer`] and [`Error::Statement`], and [`Error::Database`] if
-    /// `path` is a database in memory or the file system has no shared memory, which a WAL needs. The database is then as
-    /// it was.
+    /// `path` is a database in memory. The database is then as it was. If it cannot have a WAL, for want of shared memory in
+    /// its file system, that is [`Error::Database`], too, and it is migrated.
     pub fn file(path: impl AsRef<Path>, sets: impl Into<Sets<'static>>) -> Result<Self, Error> {
         let sets = sets.into();
         Self::file_with(path, &Migrator::new(sets))
@@ -81,14 +84,13 @@ impl Manager {
     pub fn file_with(path: impl AsRef<Path>, migrator: &Migrator<'static>) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
         let mut conn = Connection::open(&path).map_err(|error| failed(OPENING, DriverError::from(error)))?;
-        let is_file = conn.path().map(Path::new).is_some_and(|path| !path.as_os_str().is_empty());
-        if !is_file {
+        let is_file = || Ok(conn.query_row(IS_FILE, [], |row| row.get::<_, bool>(0))?);
+        if !migrator.when_free(OPENING, is_file)? {
             return Err(refused("a database in memory belongs to one connection; use a file"));
         }
         migrator.migrate(&mut conn)?;
         // Only now, so that a database that is refused is not changed.
-        migrator.when_free("turning on the WAL", || Ok(turn_on_wal(&conn)?))?;
-        if journal_mode(&conn).map_err(|error| failed(OPENING, DriverError::from(error)))? != "wal" {
+        if migrator.when_free("turning on the WAL", || Ok(turn_on_wal(&conn)?))? != "wal" {
             return Err(refused("it cannot have a WAL, for which its file system has no shared memory"));
         }
         Ok(Self { path, sets: migrator.sets().clone(), busy_timeout: Duration::from_secs(5) })
@@ -136,14 +138,9 @@ fn refused(problem: &'static str) -> Error {
     Error::Database { doing: OPENING, source: problem.into() }
 }
 
-fn journal_mode(conn: &Connection) -> rusqlite::Result<String> {
-    conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))
-}
-
-/// It is remembered in the file; to ask for it again would take a lock.
-fn turn_on_wal(conn: &Connection) -> rusqlite::Result<()> {
-    if journal_mode(conn)? == "wal" {
-        return Ok(());
-    }
-    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
+/// Returns the journal that there is then. It is remembered in the file; to ask for it again would take a lock.
+fn turn_on_wal(conn: &Connection) -> rusqlite::Result<String> {
+    let ask = |sql| conn.query_row(sql, [], |row| row.get::<_, String>(0));
+    let journal_mode = ask("PRAGMA journal_mode")?;
+    if journal_mode == "wal" { Ok(journal_mode) } else { ask("PRAGMA journal_mode = WAL") }
 }
