@@ -8,7 +8,7 @@ use molos_runtime::rusqlite::types::Value;
 use molos_runtime::rusqlite::{Connection, Result, params_from_iter};
 
 use crate::ladder::{Check, Fill, Rung, checks, ladder, may_be_null, text, words_of_named};
-use crate::source::words;
+use crate::words::words;
 
 /// Makes rows up. Wherever a column takes it, a value is one that is nowhere else in the database, a token, by which a
 /// row is known again whatever a migration does to it.

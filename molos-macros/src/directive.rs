@@ -6,7 +6,7 @@ use molos_runtime::ForeignKeys;
 use molos_runtime::script::{TokenKind, tokens};
 
 use crate::diagnostic::{Diagnostic, list, nearest};
-use crate::lint::{
+use crate::finding::{
     BROKEN_REFERENCE, DATA_LOSS, DROP_TABLE, DROP_UNIQUE, LEFTOVER_TABLE, LINTS, RENAME_TABLE, SEQUENCE_RESET,
     WITHOUT_SUBJECT,
 };

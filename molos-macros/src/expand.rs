@@ -10,12 +10,11 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{LitInt, LitStr, Path};
 
 use crate::diagnostic::Diagnostic;
+use crate::file::{MigrationFile, Script, Source};
+use crate::finding::Taking;
 use crate::input::Input;
-use crate::lint::Taking;
 use crate::lock::{self, Lock};
-use crate::populated::Unproven;
-use crate::shadow::{Fingerprints, Takes};
-use crate::source::{MigrationFile, Script, Source};
+use crate::rehearsed::{Fingerprints, Takes, Unproven};
 use crate::statements::{KeyedSql, Sql, WriteSql};
 use crate::table::{Field, FieldKind, Model};
 

@@ -1,16 +1,17 @@
 //! What went wrong in the shadow database, said to the author of the file.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use molos_runtime::rusqlite;
-use molos_runtime::script::{Statement, Token, TokenKind, statements, tokens};
+use molos_runtime::script::{Token, TokenKind, statements, tokens};
 use molos_runtime::{Error, ForeignKeys, Location};
 
 use crate::diagnostic::Diagnostic;
+use crate::file::{Script, statement_at, underline_statement};
 use crate::outside::PRAGMAS;
-use crate::sandbox::{LARGEST_DATABASE, LARGEST_VALUE, Refusal, Seen};
-use crate::source::{QUOTES, Script, words};
+use crate::sandbox::{LARGEST_DATABASE, LARGEST_VALUE};
+use crate::seen::{Refusal, Seen};
+use crate::words::{QUOTES, words};
 
 /// A step that did not work.
 pub(crate) struct Failure {
@@ -165,10 +166,6 @@ fn offset_of(script: &str, first_line: u32, line: usize, column: usize) -> usize
     start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
 }
 
-fn statement_at(script: &str, offset: usize) -> Option<Statement<'_>> {
-    statements(script).take_while(|statement| statement.offset <= offset).last()
-}
-
 /// Where the token that starts at `offset` ends.
 fn token_end(script: &str, offset: usize) -> usize {
     tokens(script).find(|token| token.range.end > offset).map_or(script.len(), |token| token.range.end)
@@ -185,18 +182,6 @@ fn named_in(script: &str, offset: usize, message: &str) -> Option<usize> {
     let statement = statement_at(script, offset)?.sql;
     let is_name = |token: &Token| statement[token.range.clone()].trim_matches(QUOTES).eq_ignore_ascii_case(name);
     tokens(statement).filter(is_name).nth(nth).map(|token| offset + token.range.start)
-}
-
-/// Points at the statement at `offset`.
-pub(crate) fn underline_statement(diagnostic: Diagnostic, script: &Script, shown: &str, offset: usize) -> Diagnostic {
-    let length = statement_at(script.sql(), offset).map_or(1, |statement| statement.sql.len());
-    underline(diagnostic, script, shown, offset..offset + length)
-}
-
-/// Points at these bytes of the script.
-pub(crate) fn underline(diagnostic: Diagnostic, script: &Script, shown: &str, within: Range<usize>) -> Diagnostic {
-    let start = script.range.start;
-    diagnostic.at(shown, &script.file, start + within.start..start + within.end, "")
 }
 
 fn first_word(sql: &str) -> &str {

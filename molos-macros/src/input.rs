@@ -8,7 +8,7 @@ use syn::punctuated::Punctuated;
 use syn::{Error, LitInt, LitStr, Path, Result, Token, braced, bracketed};
 
 use crate::diagnostic::{list, nearest};
-use crate::lint::{LINTS, Level};
+use crate::finding::{LINTS, Level};
 
 /// What the user asked for.
 pub(crate) struct Input {

@@ -7,8 +7,8 @@ use molos_runtime::Change;
 use molos_runtime::driver::{DriverError, Violations, violations_of};
 use molos_runtime::rusqlite::{Connection, Result, params_from_iter};
 
-use crate::sandbox::Seen;
-use crate::source::words;
+use crate::seen::Seen;
+use crate::words::words;
 
 /// The foreign keys of a database. Tables are in lower case.
 #[derive(Default)]

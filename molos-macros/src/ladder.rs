@@ -8,7 +8,7 @@ use molos_runtime::rusqlite::types::{Value, ValueRef};
 use molos_runtime::script::{TokenKind, tokens};
 
 use crate::affinity::{Affinity, affinity};
-use crate::source::QUOTES;
+use crate::words::QUOTES;
 
 /// How much of a row is filled in.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,23 +7,30 @@ mod diagnostic;
 mod directive;
 mod expand;
 mod explain;
+mod file;
+mod finding;
 mod input;
 mod keys;
 mod ladder;
 mod layout;
 mod lint;
 mod lock;
+mod loss;
 mod outside;
 mod populated;
 mod references;
+mod rehearsed;
 mod sandbox;
 mod sections;
+mod seen;
 mod shadow;
 mod snapshot;
 mod source;
+mod stage;
 mod statements;
 mod table;
 mod territory;
+mod words;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -33,7 +40,7 @@ use proc_macro2::TokenStream;
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
 use crate::lock::Lock;
-use crate::shadow::Rehearsed;
+use crate::rehearsed::Rehearsed;
 
 #[expect(missing_docs, reason = "it is documented where it is re-exported, in molos")]
 #[proc_macro]

@@ -9,9 +9,9 @@ use molos_runtime::script::{TokenKind, tokens};
 use molos_runtime::{Checksum, Direction, Fingerprint, normalise};
 
 use crate::diagnostic::Diagnostic;
-use crate::lint::Finding;
-use crate::shadow::Fingerprints;
-use crate::source::{MigrationFile, Source};
+use crate::file::{MigrationFile, Source};
+use crate::finding::Finding;
+use crate::rehearsed::Fingerprints;
 
 /// The name of the file, in the directory of migrations.
 pub(crate) const NAME: &str = "molos.lock";

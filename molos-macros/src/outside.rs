@@ -4,8 +4,7 @@
 use molos_runtime::script::{TokenKind, statements, tokens};
 
 use crate::diagnostic::Diagnostic;
-use crate::explain::underline_statement;
-use crate::source::Script;
+use crate::file::{Script, underline_statement};
 
 /// The pragmas that do nothing inside of a transaction and stay with the database.
 pub(crate) const PRAGMAS: &[&str] = &["auto_vacuum", "journal_mode", "page_size"];

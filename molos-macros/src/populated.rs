@@ -7,16 +7,16 @@ use molos_runtime::{Change, Changed, Difference, Direction, Fingerprint, Object,
 
 use crate::canary::{Canaries, Database, has_sequence};
 use crate::diagnostic::Diagnostic;
-use crate::explain::{Cause, Failure, underline_statement};
+use crate::explain::{Cause, Failure};
+use crate::file::{MigrationFile, Script, underline_statement};
+use crate::finding::{BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, SEQUENCE_RESET};
 use crate::ladder::Fill;
-use crate::lint::{
-    self, BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, Losses, SEQUENCE_RESET, Taking,
-};
+use crate::loss::{self, Losses};
 use crate::references;
-use crate::sandbox::Seen;
-use crate::shadow::{Stage, broken};
+use crate::rehearsed::{Found, Unproven};
+use crate::seen::Seen;
 use crate::snapshot::{Snapshot, Taken};
-use crate::source::{MigrationFile, Script};
+use crate::stage::{Stage, broken};
 use crate::territory::Territory;
 
 /// How often a step is tried with other values in the rows.
@@ -37,23 +37,6 @@ pub(crate) struct Populated<'s> {
     /// The views and triggers that cannot be used, with what SQLite says of each.
     broken: BTreeMap<Object, String>,
     found: Found,
-}
-
-/// What came out of the steps.
-#[derive(Default)]
-pub(crate) struct Found {
-    /// What no directive can allow.
-    pub(crate) errors: Vec<Diagnostic>,
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) unproven: Vec<Unproven>,
-    /// What the ways back take from rows, by version.
-    pub(crate) downs_take: BTreeMap<i64, BTreeSet<Taking>>,
-}
-
-/// A step that could not be tried with rows, and why.
-pub(crate) struct Unproven {
-    pub(crate) version: i64,
-    pub(crate) reason: String,
 }
 
 impl<'s> Populated<'s> {
@@ -146,7 +129,7 @@ impl<'s> Populated<'s> {
             return Ok(());
         }
         let (findings, robbed) = self.compare(Losses::down(file, down, &shown), &seen)?;
-        let of_schema = lint::losses(&changed, &self.schema, Losses::down(file, down, &shown));
+        let of_schema = loss::losses(&changed, &self.schema, Losses::down(file, down, &shown));
         let taken = findings.into_iter().chain(of_schema).filter_map(|finding| finding.takes);
         self.found.downs_take.insert(file.version, taken.collect());
         if let Err(failure) = self.stage.run(file, Direction::Up) {

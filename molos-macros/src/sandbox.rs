@@ -17,7 +17,8 @@ use molos_runtime::{Applied, Base, Change, ForeignKeys, HISTORY_TABLE, Hook, Mig
 
 use crate::input::Function;
 use crate::keys::Keys;
-use crate::source::words;
+use crate::seen::{Refusal, Seen};
+use crate::words::words;
 
 /// How many instructions of SQLite's virtual machine one script may take: some seconds in an unoptimised build. On a
 /// database without rows, a migration takes thousands.
@@ -34,46 +35,6 @@ pub(crate) struct Sandbox {
     conn: Connection,
     guard: Guard,
     keys: Keys,
-}
-
-/// What the sandbox saw of the script that ran last.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    /// What it was stopped from doing.
-    pub(crate) refusal: Option<Refusal>,
-    /// Each `PRAGMA foreign_keys = …` in it, in order: whether it switched enforcement on.
-    pub(crate) foreign_keys: Vec<bool>,
-    /// What it changed in the schema.
-    pub(crate) change: Change,
-    /// The tables that it read, wrote to or altered, in lower case.
-    pub(crate) used: BTreeSet<String>,
-    /// Those whose rows it changed.
-    pub(crate) written: BTreeSet<String>,
-    /// Those that it altered.
-    pub(crate) altered: BTreeSet<String>,
-    /// Those that it created or dropped.
-    pub(crate) replaced: BTreeSet<String>,
-}
-
-/// Something that a migration may not do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT`, `RELEASE`.
-    Transaction,
-    /// `ATTACH`.
-    Attach,
-    /// `DETACH`.
-    Detach,
-    /// A call of `load_extension`.
-    LoadExtension,
-    /// A pragma, by name.
-    Pragma(String),
-    /// A change to the history table.
-    History,
-    /// It ran for too long.
-    Runaway,
-    /// Something that SQLite may learn to do one day.
-    Other(String),
 }
 
 #[derive(Clone, Default)]

@@ -1,59 +1,27 @@
 //! The shadow databases: every step is run in order, by the engine that runs it at a user's, on one that is empty and on
 //! one that has rows.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::thread;
 
+use molos_runtime::Direction;
 use molos_runtime::catalog::{self, Unreadable};
-use molos_runtime::driver::Driver as _;
 use molos_runtime::rusqlite::Connection;
-use molos_runtime::{Direction, Fingerprint, Listener, Migration, Schema, engine};
-
-use proc_macro2::TokenStream;
 
 use crate::diagnostic::Diagnostic;
 use crate::expand;
-use crate::explain::{Failure, explain, foreign_keys_pragma};
-use crate::input::{Function, Input};
-use crate::lint::{self, BROKEN_REFERENCE, Finding, Losses, Taking};
-use crate::populated::{Found, Populated, Unproven};
-use crate::sandbox::Sandbox;
-use crate::source::{MigrationFile, Script, Source, words};
+use crate::file::{MigrationFile, Source};
+use crate::finding::{BROKEN_REFERENCE, Finding};
+use crate::input::Input;
+use crate::loss::{self, Losses};
+use crate::populated::Populated;
+use crate::rehearsed::{Fingerprints, Found, Rehearsed};
+use crate::stage::{Set, Stage, broken};
 use crate::statements::Sql;
 use crate::table::{self, Model};
 use crate::territory::Territory;
-
-/// The fingerprint of the schema that each version leads to.
-pub(crate) type Fingerprints = BTreeMap<i64, Fingerprint>;
-
-/// What is known once every migration was run.
-#[derive(Default)]
-pub(crate) struct Rehearsed {
-    /// The structs for the schema that the migrations lead to.
-    pub(crate) tables: TokenStream,
-    pub(crate) fingerprints: Fingerprints,
-    /// Everything that is wrong.
-    pub(crate) errors: Vec<Diagnostic>,
-    pub(crate) findings: Vec<Finding>,
-    /// What could not be tried with rows.
-    pub(crate) unproven: Vec<Unproven>,
-    pub(crate) takes: BTreeMap<i64, Takes>,
-}
-
-/// What a migration takes from rows on either way.
-#[derive(Default)]
-pub(crate) struct Takes {
-    pub(crate) up: BTreeSet<Taking>,
-    pub(crate) down: BTreeSet<Taking>,
-}
-
-impl From<Diagnostic> for Rehearsed {
-    fn from(error: Diagnostic) -> Self {
-        Self { errors: vec![error], ..Self::default() }
-    }
-}
+use crate::words::words;
 
 /// Runs every migration on both databases, at the same time: the one with rows follows the empty one.
 pub(crate) fn rehearse(source: &Source, input: &Input) -> Result<Rehearsed, Diagnostic> {
@@ -114,7 +82,7 @@ impl<'s> Empty<'s> {
                     let changed = schema.refresh(stage.sandbox.conn(), &seen.change).map_err(|error| broken(&error))?;
                     let shown = stage.shown(&file.up);
                     errors.extend(territory.check(&changed, &seen, &file.up, &shown));
-                    findings.extend(lint::losses(&changed, &schema, Losses::up(file, &shown)));
+                    findings.extend(loss::losses(&changed, &schema, Losses::up(file, &shown)));
                     fingerprints.insert(file.version, schema.fingerprint().minus(&territory.others.fingerprint()));
                     // If nobody follows any more, that is told by whoever stopped.
                     let _ = passed.send(file);
@@ -159,84 +127,6 @@ impl<'s> Empty<'s> {
     }
 }
 
-/// What is asked for of the set that a directory is.
-#[derive(Clone, Copy)]
-pub(crate) struct Set<'s> {
-    name: &'s str,
-    table_prefix: &'s str,
-    functions: &'s [Function],
-}
-
-/// A sandbox to run the steps of a directory in.
-pub(crate) struct Stage<'s> {
-    pub(crate) sandbox: Sandbox,
-    source: &'s Source,
-    set: Set<'s>,
-}
-
-impl<'s> Stage<'s> {
-    /// A sandbox with what the directories made that this one comes after.
-    fn open(source: &'s Source, set: Set<'s>) -> Result<Self, Diagnostic> {
-        let mut sandbox = Sandbox::open(set.functions).map_err(|error| broken(&error))?;
-        sandbox.enter().map_err(|error| broken(&error.source))?;
-        sandbox.create_history().map_err(|error| broken(&error.source))?;
-        let mut stage = Self { sandbox, source, set };
-        for base in &source.bases {
-            for file in &base.migrations {
-                stage.run_of(base, file, Direction::Up).map_err(|failure| {
-                    failure.diagnostic.note(format!("`{}` comes after this directory", source.directory))
-                })?;
-            }
-        }
-        Ok(stage)
-    }
-
-    /// The same, before the first step.
-    pub(crate) fn another(&self) -> Result<Self, Diagnostic> {
-        Self::open(self.source, self.set)
-    }
-
-    /// What belongs to whom, before the first step.
-    pub(crate) fn territory(&self) -> Result<Territory<'s>, Diagnostic> {
-        let directories = self.source.bases.iter().map(|base| base.directory.as_str()).collect();
-        Ok(Territory::new(self.schema()?, self.set.table_prefix, directories))
-    }
-
-    /// The file of a script, as the user knows it.
-    pub(crate) fn shown(&self, script: &Script) -> String {
-        format!("{}/{}", self.source.directory, script.path)
-    }
-
-    pub(crate) fn schema(&self) -> Result<Schema, Diagnostic> {
-        Schema::read(self.sandbox.conn()).map_err(|error| broken(&error))
-    }
-
-    /// Runs one step in a transaction of its own.
-    pub(crate) fn run(&mut self, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
-        self.run_of(self.source, file, direction)
-    }
-
-    fn run_of(&mut self, source: &Source, file: &MigrationFile, direction: Direction) -> Result<(), Failure> {
-        let script = match direction {
-            Direction::Up => &file.up,
-            Direction::Down => file.down.as_ref().unwrap_or(&file.up),
-        };
-        let shown = format!("{}/{}", source.directory, script.path);
-        let migration = as_migration(file).in_set(self.set.name, &source.directory);
-        let sandbox = &mut self.sandbox;
-        sandbox.begin().map_err(|error| Failure::of_its_own(broken(&error.source)))?;
-        let result = engine::run(sandbox, direction, &[migration], None, Listener::default());
-        let seen = sandbox.seen();
-        let result = match result {
-            Err(error) => Err(explain(&error, &seen, script, &shown)),
-            Ok(_) => foreign_keys_pragma(&seen, script, &shown).map_err(Failure::of_its_own),
-        };
-        let ended = if result.is_ok() { sandbox.commit() } else { sandbox.rollback() };
-        ended.map_err(|error| Failure::of_its_own(broken(&error.source)))?;
-        result
-    }
-}
-
 fn unenforceable((table, parent): &(String, String)) -> Diagnostic {
     if parent.is_empty() {
         return Diagnostic::new(format!("after the last migration, a foreign key cannot be enforced: {table}"))
@@ -244,10 +134,6 @@ fn unenforceable((table, parent): &(String, String)) -> Diagnostic {
             .help("refer to the primary key of the other table, or to columns with a `UNIQUE` index");
     }
     Diagnostic::new(format!("after the last migration, rows of `{table}` refer to what is not in `{parent}`"))
-}
-
-pub(crate) fn broken(error: &dyn Display) -> Diagnostic {
-    Diagnostic::new(format!("the shadow database failed: {error}"))
 }
 
 /// Prepares every statement that is generated for a table.
@@ -258,19 +144,4 @@ fn unusable_rows(conn: &Connection, model: &Model) -> Option<Diagnostic> {
         let title = format!("after the last migration, rows cannot be {what} `{}`: {error}", model.table.name);
         Some(Diagnostic::new(title).help("a trigger or view may refer to what is gone; drop it in a new migration"))
     })
-}
-
-/// A migration as the engine takes it.
-fn as_migration(file: &MigrationFile) -> Migration<'_> {
-    fn script(script: &Script) -> molos_runtime::Script<'_> {
-        let keys = script.directives.foreign_keys.unwrap_or_default();
-        molos_runtime::Script {
-            sql: script.sql(),
-            line: script.line(),
-            keys,
-            outside: script.directives.no_transaction,
-        }
-    }
-    let (up, down) = (script(&file.up), file.down.as_ref().map(script));
-    Migration::of_file(file.version, &file.up.path, file.name(), file.checksum, up, down)
 }

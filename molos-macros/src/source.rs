@@ -7,72 +7,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use molos_runtime::script::{TokenKind, is_blank, position, tokens};
+use molos_runtime::script::{is_blank, position};
 use molos_runtime::{Checksum, down_path, normalise};
 use syn::LitStr;
 
 use crate::diagnostic::{Diagnostic, list};
-use crate::directive::{self, Directives};
+use crate::directive;
+use crate::file::{MigrationFile, Script, Source};
 use crate::input::{Input, normal};
 use crate::layout::{self, Layout, Misnamed, Named};
 use crate::outside;
 use crate::sections;
-
-/// The migrations of a directory.
-pub(crate) struct Source {
-    /// The directory as the user wrote it, with forward slashes and none at the end.
-    pub(crate) directory: String,
-    /// The migrations, in the order of their versions.
-    pub(crate) migrations: Vec<MigrationFile>,
-    /// Every file that was read, relative to the directory.
-    pub(crate) files: Vec<String>,
-    /// What is wrong with the directory.
-    pub(crate) errors: Vec<Diagnostic>,
-    /// The directories that this one comes after.
-    pub(crate) bases: Vec<Source>,
-}
-
-/// A migration as it stands in its files.
-pub(crate) struct MigrationFile {
-    pub(crate) version: i64,
-    /// The bytes of the up script's path that are the migration's name.
-    pub(crate) name: Range<usize>,
-    pub(crate) up: Script,
-    /// A script with at least one statement.
-    pub(crate) down: Option<Script>,
-    pub(crate) checksum: Checksum,
-    layout: Layout,
-    sectioned: bool,
-}
-
-impl MigrationFile {
-    pub(crate) fn name(&self) -> &str {
-        &self.up.path[self.name.clone()]
-    }
-}
-
-/// A script and the file it stands in.
-#[derive(Clone)]
-pub(crate) struct Script {
-    /// The file, relative to the directory.
-    pub(crate) path: String,
-    /// The file's whole text, normalised.
-    pub(crate) file: Arc<str>,
-    /// The bytes of the file that are the script.
-    pub(crate) range: Range<usize>,
-    pub(crate) directives: Directives,
-}
-
-impl Script {
-    pub(crate) fn sql(&self) -> &str {
-        &self.file[self.range.clone()]
-    }
-
-    /// The line of the file that the script starts on.
-    pub(crate) fn line(&self) -> u32 {
-        u32::try_from(position(&self.file, self.range.start).line).unwrap_or(u32::MAX)
-    }
-}
 
 /// Reads the directory that `input` names, below `manifest`, and those that it comes after.
 pub(crate) fn read(input: &Input, manifest: &Path) -> Source {
@@ -412,15 +357,4 @@ impl Reader {
 
 fn is_sql(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sql"))
-}
-
-/// What a name in quotes can begin and end with.
-pub(crate) const QUOTES: [char; 5] = ['"', '`', '[', ']', '\''];
-
-/// The words of `sql` outside of strings and comments, and the names in quotes, in lower case.
-pub(crate) fn words(sql: &str) -> BTreeSet<String> {
-    tokens(sql)
-        .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Quoted))
-        .map(|token| sql[token.range].trim_matches(QUOTES).to_lowercase())
-        .collect()
 }

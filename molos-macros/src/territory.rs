@@ -3,10 +3,9 @@
 use molos_runtime::{Changed, Schema};
 
 use crate::diagnostic::{Diagnostic, list};
-use crate::explain::underline_statement;
-use crate::lint::statements_with;
-use crate::sandbox::Seen;
-use crate::source::Script;
+use crate::file::{Script, underline_statement};
+use crate::loss::statements_with;
+use crate::seen::Seen;
 
 /// What belongs to whom.
 pub(crate) struct Territory<'s> {

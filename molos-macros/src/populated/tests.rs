@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
-use crate::shadow::{Rehearsed, rehearse};
+use crate::rehearsed::Rehearsed;
+use crate::shadow::rehearse;
 use crate::source;
 
 /// What the steps are run after.
