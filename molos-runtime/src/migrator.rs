@@ -24,11 +24,11 @@ pub enum Transaction {
     Each,
 }
 
-/// Whether the schema is compared with the one that is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verify {
-    No,
-    Before,
+/// When the schema is compared with the one that is expected.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Verify {
+    before: bool,
+    pub(crate) after: bool,
 }
 
 /// Runs a set of migrations, or several, on a database.
@@ -61,8 +61,8 @@ pub struct Migrator<'m> {
     transaction: Transaction,
     busy_timeout: Duration,
     order: Order,
-    verify: Verify,
-    on_event: Box<dyn Fn(&Event<'_>) + 'm>,
+    pub(crate) verify: Verify,
+    pub(crate) on_event: Box<dyn Fn(&Event<'_>) + 'm>,
 }
 
 impl fmt::Debug for Migrator<'_> {
@@ -117,7 +117,7 @@ impl<'m> Migrator<'m> {
             transaction: Transaction::All,
             busy_timeout: Duration::from_secs(30),
             order: Order::Strict,
-            verify: Verify::No,
+            verify: Verify::default(),
             on_event: Box::new(|_| {}),
         }
     }
@@ -146,7 +146,17 @@ impl<'m> Migrator<'m> {
     /// Whether to check that nobody has changed the schema by hand, before anything is changed by a migration or a
     /// rollback. It takes as long as reading the schema; a start with nothing to do is not slowed down.
     pub fn verify_before(self, verify: bool) -> Self {
-        Self { verify: if verify { Verify::Before } else { Verify::No }, ..self }
+        Self { verify: Verify { before: verify, ..self.verify }, ..self }
+    }
+
+    /// Whether to check, before anything is committed, that the schema has become the one that the migrations lead to.
+    /// If it has not, that is [`Error::Drift`], and everything is undone: a change by hand from before the call, or what
+    /// a trigger or a function of the program did during it. It takes as long as reading the schema.
+    ///
+    /// A way back that leads to another schema than the one before its migration (`-- molos: allow inexact-down`) is drift
+    /// as well.
+    pub fn verify_after(self, verify: bool) -> Self {
+        Self { verify: Verify { after: verify, ..self.verify }, ..self }
     }
 
     /// Calls `on_event` with what happens, while it happens.
@@ -306,7 +316,7 @@ impl<'m> Migrator<'m> {
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
         let steps = plan(conn, &sets)?;
-        if self.verify == Verify::Before {
+        if self.verify.before {
             check_schema(conn, &sets)?;
         }
         let count = match self.transaction {
@@ -314,6 +324,10 @@ impl<'m> Migrator<'m> {
             Transaction::Each => steps.len().min(1),
         };
         let reports = engine::run(conn, direction, &steps[..count], &self.on_event)?;
+        if self.verify.after {
+            let sets = self.histories(conn)?;
+            check_schema(conn, &sets)?;
+        }
         self.when_free("committing", || conn.commit())?;
         Ok((reports, steps.len() - count))
     }
