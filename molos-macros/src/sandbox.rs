@@ -391,6 +391,10 @@ impl Driver for Sandbox {
         self.conn.history(set)
     }
 
+    fn stored_down(&mut self, set: &str, version: i64) -> Result<Option<String>, DriverError> {
+        self.conn.stored_down(set, version)
+    }
+
     fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError> {
         self.conn.has_applied(base)
     }

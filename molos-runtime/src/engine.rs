@@ -98,7 +98,7 @@ fn record_all<'m, D: Driver>(
             applied_at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
             duration,
         },
-        down: migration.down(),
+        down: migration.script(Direction::Down),
     };
     db.record(&steps.iter().zip(durations).map(record).collect::<Vec<_>>())
 }

@@ -213,7 +213,8 @@ pub enum Error {
     /// The database is newer than this binary: migrations were applied that come after the last one it has.
     #[error(
         "the database is newer than this program: {} applied, and the last one this program has is {}\n\
-         help: run the newer program, or restore the database that belongs to this one",
+         help: run the newer program, restore the database that belongs to this one, or take it back with \
+         `Migrator::downgrade`, which loses what the newer program has put where this one has no place for it",
         were(.unknown), latest_text(*.latest)
     )]
     #[non_exhaustive]
@@ -291,6 +292,46 @@ pub enum Error {
         file: String,
         /// Why there is none, if its file says that there can be none; empty if it gives no reason.
         reason: Option<String>,
+    },
+
+    /// A migration that this binary does not have cannot be taken back: the database holds no down SQL for it.
+    #[error(
+        "{step} cannot be taken back: this program does not have it, and the database holds no down SQL for it\n\
+         help: nothing was changed; run the newer program, or restore a backup from before it"
+    )]
+    #[non_exhaustive]
+    NoStoredDown {
+        /// The migration.
+        step: Step,
+    },
+
+    /// The down SQL that the database holds for a migration is not as molos wrote it, and is not run.
+    #[error(
+        "the down SQL of {step} in the table {} cannot be trusted: {problem}\n\
+         help: nothing was changed; roll back with the newer program, which has its own, or restore a backup from before it",
+        crate::HISTORY_TABLE
+    )]
+    #[non_exhaustive]
+    StoredDown {
+        /// The migration.
+        step: Step,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The down SQL that the database holds for a migration failed.
+    #[error(
+        "{step} failed going down, with the SQL that the database holds for it: {source}\n   | {statement}\n\
+         help: nothing was changed; roll back with the newer program, or restore a backup from before it"
+    )]
+    #[non_exhaustive]
+    StoredDownFailed {
+        /// The migration.
+        step: Step,
+        /// The first line of the statement.
+        statement: String,
+        /// The database's error.
+        source: Source,
     },
 
     /// Migrations of the set are pending, where none should be.

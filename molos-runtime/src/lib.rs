@@ -7,6 +7,7 @@
 mod adopt;
 mod checksum;
 mod definition;
+mod downgrade;
 mod error;
 mod event;
 mod history;

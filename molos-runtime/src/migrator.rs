@@ -122,7 +122,8 @@ impl<'m> Migrator<'m> {
         }
     }
 
-    /// Migrates up to this version and no further. Only one set can be asked for a version.
+    /// Migrates up to this version and no further, and [downgrades](Self::downgrade) to it. Only one set can be asked for a
+    /// version.
     pub fn to(self, version: i64) -> Self {
         Self { target: Some(version), ..self }
     }
@@ -323,13 +324,24 @@ impl<'m> Migrator<'m> {
             Transaction::All => steps.len(),
             Transaction::Each => steps.len().min(1),
         };
-        let reports = engine::run(conn, direction, &steps[..count], &self.on_event)?;
+        let reports = self.apply(conn, direction, &steps[..count])?;
+        self.when_free("committing", || conn.commit())?;
+        Ok((reports, steps.len() - count))
+    }
+
+    /// Runs `steps` inside of the transaction that is open, and checks what they lead to.
+    pub(crate) fn apply<D: Driver>(
+        &self,
+        conn: &mut D,
+        direction: Direction,
+        steps: &[Migration<'_>],
+    ) -> Result<Vec<StepReport>, Error> {
+        let reports = engine::run(conn, direction, steps, &self.on_event)?;
         if self.verify.after {
             let sets = self.histories(conn)?;
             check_schema(conn, &sets)?;
         }
-        self.when_free("committing", || conn.commit())?;
-        Ok((reports, steps.len() - count))
+        Ok(reports)
     }
 
     /// Tries until no other connection holds what is wanted, or the timeout is over.

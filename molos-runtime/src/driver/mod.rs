@@ -50,6 +50,9 @@ pub trait Driver {
     /// The history of `set` in the order of its versions; nothing, too, when there is no history table yet.
     fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError>;
 
+    /// The SQL that takes a migration back, as the history table has it.
+    fn stored_down(&mut self, set: &str, version: i64) -> Result<Option<String>, DriverError>;
+
     /// Whether the history, of whatever set, has this migration.
     fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError>;
 

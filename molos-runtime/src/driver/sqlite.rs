@@ -10,7 +10,7 @@ use rusqlite::{Batch, Connection, ErrorCode, OptionalExtension as _, Row, Statem
 
 use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
 use crate::catalog::quote;
-use crate::history::{Applied, Record};
+use crate::history::{Applied, Record, stored_down};
 use crate::script::statements;
 use crate::{Base, Checksum, ForeignKeys, Migration, Schema, Script};
 
@@ -22,12 +22,14 @@ CREATE TABLE IF NOT EXISTS main._molos_migrations (
     checksum    TEXT    NOT NULL, -- SHA-256 of the normalised file, in hexadecimal
     applied_at  INTEGER NOT NULL, -- unix seconds
     duration_us INTEGER NOT NULL, -- microseconds
-    down        TEXT,             -- the SQL that takes it back
+    down        TEXT,             -- the SQL that takes it back; its first line has a checksum of it
     PRIMARY KEY (set_name, version)
 ) WITHOUT ROWID";
 
 const SELECT_HISTORY: &str = "\
 SELECT version, name, checksum, applied_at, duration_us FROM main._molos_migrations WHERE set_name = ?1 ORDER BY version";
+
+const SELECT_DOWN: &str = "SELECT down FROM main._molos_migrations WHERE set_name = ?1 AND version = ?2";
 
 const HISTORY_EXISTS: &str =
     "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = '_molos_migrations' COLLATE NOCASE)";
@@ -113,6 +115,20 @@ impl Driver for Connection {
         without_waiting(self, |conn| read_history(conn, set))
     }
 
+    fn stored_down(&mut self, set: &str, version: i64) -> Result<Option<String>, DriverError> {
+        let Some(mut statement) = prepare_on_history(self, SELECT_DOWN)? else { return Ok(None) };
+        let mut rows = statement.query(params![set, version])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        match row.get_ref(0)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => match String::from_utf8(bytes.to_vec()) {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => Err(damaged(format!("the down of version {version} is not UTF-8"))),
+            },
+            other => Err(damaged(format!("the down of version {version} is {}", other.data_type()))),
+        }
+    }
+
     fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError> {
         without_waiting(self, |conn| {
             let Some(mut statement) = prepare_on_history(conn, HAS_APPLIED)? else { return Ok(false) };
@@ -136,6 +152,7 @@ impl Driver for Connection {
         for Record { set, applied, down } in records {
             let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
             let checksum = applied.checksum.to_string();
+            let down = down.map(|script| stored_down(set, applied.version, script));
             let row = params![set, applied.version, applied.name, checksum, applied.applied_at, duration, down];
             statement.execute(row).map_err(refused_by_history)?;
         }
