@@ -383,6 +383,10 @@ impl Driver for Sandbox {
         self.conn.rollback()
     }
 
+    fn rows_changed(&mut self) -> Result<u64, DriverError> {
+        self.conn.rows_changed()
+    }
+
     fn violations(&mut self) -> Result<Violations, DriverError> {
         self.keys.violations(&self.conn)
     }

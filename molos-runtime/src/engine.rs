@@ -24,26 +24,47 @@ pub fn run<D: Driver>(
     let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
-        emit(&Event::Started { migration, direction });
-        let started = Instant::now();
-        run_script(db, migration, direction)?;
-        let elapsed = started.elapsed();
-        emit(&Event::Finished { migration, direction, elapsed });
-        reports.push(StepReport {
-            set: migration.set().to_owned(),
-            version: migration.version(),
-            name: migration.name().to_owned(),
-            elapsed,
-        });
+        reports.push(run_step(db, migration, direction, emit)?);
     }
+    finish(db, direction, steps, &reports, &before)?;
+    Ok(reports)
+}
+
+/// Runs one step.
+pub(crate) fn run_step<D: Driver>(
+    db: &mut D,
+    migration: &Migration<'_>,
+    direction: Direction,
+    emit: &dyn Fn(&Event<'_>),
+) -> Result<StepReport, Error> {
+    emit(&Event::Started { migration, direction });
+    let started = Instant::now();
+    run_script(db, migration, direction)?;
+    let elapsed = started.elapsed();
+    emit(&Event::Finished { migration, direction, elapsed });
+    Ok(StepReport {
+        set: migration.set().to_owned(),
+        version: migration.version(),
+        name: migration.name().to_owned(),
+        elapsed,
+    })
+}
+
+/// Checks every foreign key after `steps` ran, and writes the history.
+pub(crate) fn finish<D: Driver>(
+    db: &mut D,
+    direction: Direction,
+    steps: &[Migration<'_>],
+    reports: &[StepReport],
+    before: &Violations,
+) -> Result<(), Error> {
     let after = db.violations().map_err(|error| failed("checking foreign keys", error))?;
-    let violations = more(&before, &after);
+    let violations = more(before, &after);
     if !violations.is_empty() {
         let steps = steps.iter().map(|migration| Step::of(migration)).collect();
         return Err(Error::ForeignKeys { steps, violations });
     }
-    write_history(db, direction, steps, &reports).map_err(|error| failed("writing the history", error))?;
-    Ok(reports)
+    write_history(db, direction, steps, reports).map_err(|error| failed("writing the history", error))
 }
 
 fn run_script<D: Driver>(db: &mut D, migration: &Migration<'_>, direction: Direction) -> Result<(), Error> {
@@ -103,7 +124,7 @@ fn record_all<'m, D: Driver>(
     db.record(&steps.iter().zip(durations).map(record).collect::<Vec<_>>())
 }
 
-fn location(migration: &Migration<'_>, direction: Direction, offset: usize) -> Location {
+pub(crate) fn location(migration: &Migration<'_>, direction: Direction, offset: usize) -> Location {
     let (sql, line) = migration.script(direction).map_or(("", 1), |script| (script.sql, script.line));
     let position = position(sql, offset);
     let above = usize::try_from(line).unwrap_or(1).saturating_sub(1);

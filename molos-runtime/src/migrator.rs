@@ -26,9 +26,9 @@ pub enum Transaction {
 
 /// When the schema is compared with the one that is expected.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Verify {
+struct Verify {
     before: bool,
-    pub(crate) after: bool,
+    after: bool,
 }
 
 /// Runs a set of migrations, or several, on a database.
@@ -61,7 +61,7 @@ pub struct Migrator<'m> {
     transaction: Transaction,
     busy_timeout: Duration,
     order: Order,
-    pub(crate) verify: Verify,
+    verify: Verify,
     pub(crate) on_event: Box<dyn Fn(&Event<'_>) + 'm>,
 }
 
@@ -317,9 +317,7 @@ impl<'m> Migrator<'m> {
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
         let steps = plan(conn, &sets)?;
-        if self.verify.before {
-            check_schema(conn, &sets)?;
-        }
+        self.verify_before_steps(conn, &sets)?;
         let count = match self.transaction {
             Transaction::All => steps.len(),
             Transaction::Each => steps.len().min(1),
@@ -327,6 +325,18 @@ impl<'m> Migrator<'m> {
         let reports = self.apply(conn, direction, &steps[..count])?;
         self.when_free("committing", || conn.commit())?;
         Ok((reports, steps.len() - count))
+    }
+
+    pub(crate) fn verify_before_steps<D: Driver>(&self, conn: &mut D, sets: &[SetHistory<'_>]) -> Result<(), Error> {
+        if self.verify.before { check_schema(conn, sets) } else { Ok(()) }
+    }
+
+    pub(crate) fn verify_after_steps<D: Driver>(&self, conn: &mut D) -> Result<(), Error> {
+        if !self.verify.after {
+            return Ok(());
+        }
+        let sets = self.histories(conn)?;
+        check_schema(conn, &sets)
     }
 
     /// Runs `steps` inside of the transaction that is open, and checks what they lead to.
@@ -337,10 +347,7 @@ impl<'m> Migrator<'m> {
         steps: &[Migration<'_>],
     ) -> Result<Vec<StepReport>, Error> {
         let reports = engine::run(conn, direction, steps, &self.on_event)?;
-        if self.verify.after {
-            let sets = self.histories(conn)?;
-            check_schema(conn, &sets)?;
-        }
+        self.verify_after_steps(conn)?;
         Ok(reports)
     }
 

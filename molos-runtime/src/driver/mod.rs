@@ -44,6 +44,9 @@ pub trait Driver {
     /// Runs every statement of a script, inside of the open transaction.
     fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError>;
 
+    /// How many rows this connection has changed since it was opened.
+    fn rows_changed(&mut self) -> Result<u64, DriverError>;
+
     /// Every foreign key that points at nothing.
     fn violations(&mut self) -> Result<Violations, DriverError>;
 

@@ -107,6 +107,11 @@ impl Driver for Connection {
         result
     }
 
+    fn rows_changed(&mut self) -> Result<u64, DriverError> {
+        let changes: i64 = self.query_row("SELECT total_changes()", [], |row| row.get(0))?;
+        Ok(u64::try_from(changes).unwrap_or(0))
+    }
+
     fn violations(&mut self) -> Result<Violations, DriverError> {
         violations_of(self, None)
     }
