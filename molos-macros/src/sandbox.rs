@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molos_runtime::driver::{Claim, Driver, DriverError, Violations, violations_of};
+use molos_runtime::driver::{Claim, Copied, Driver, DriverError, Violations, violations_of};
 use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::functions::FunctionFlags;
 use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -426,6 +427,14 @@ impl Driver for Sandbox {
 
     fn rehearse(&mut self, scripts: &mut dyn Iterator<Item = Script<'_>>) -> Result<Vec<Schema>, DriverError> {
         self.conn.rehearse(scripts)
+    }
+
+    fn file(&mut self) -> Result<Option<PathBuf>, DriverError> {
+        self.conn.file()
+    }
+
+    fn copy(&mut self, to: &Path) -> Result<Copied, DriverError> {
+        self.conn.copy(to)
     }
 
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {

@@ -39,7 +39,7 @@ impl Migrator<'_> {
     ///
     /// [`migrate`](Self::migrate) never does this by itself. A way back drops the columns and tables that the newer program
     /// has added, with what users have put into them since; whether that is right is not for a program to decide that
-    /// happens to be older. Ask the user, and keep a copy.
+    /// happens to be older. Ask the user, and [back up](Self::backup) first.
     ///
     /// ```
     /// # use molos_runtime as molos;
@@ -96,6 +96,9 @@ impl Migrator<'_> {
         let sets = self.histories(conn)?;
         let back = self.to_downgrade(conn, &sets)?;
         let steps = back.iter().map(step).collect::<Result<Vec<_>, _>>()?;
+        if !steps.is_empty() {
+            self.back_up(conn, &sets)?;
+        }
         let reports = self.apply(conn, Direction::Down, &steps).map_err(|error| match error {
             Error::Statement { step, location, source, .. } if location.file.starts_with(HISTORY_TABLE) => {
                 Error::StoredDownFailed { step, statement: location.statement, source }

@@ -1,6 +1,7 @@
 //! Everything that can go wrong, said so that the reader knows what to do next.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Checksum, DEFAULT_SET, Difference, Direction, Migration};
@@ -590,6 +591,81 @@ pub enum Error {
     Interrupted {
         /// What was being done.
         during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// A backup was asked for of a database that is in no file: in memory, or a temporary one.
+    #[error(
+        "the database is in memory, or a temporary one, so that there is no file to back up\n\
+         help: nothing was migrated; leave out `.backup(..)` for such a database"
+    )]
+    NoFile,
+
+    /// The backup could not be made.
+    #[error(
+        "the backup {} could not be made; {doing} failed: {source}\n\
+         help: nothing was migrated, and nothing of the copy is left; make the directory writable for this user, or name \
+         another", .path.display()
+    )]
+    #[non_exhaustive]
+    Backup {
+        /// The file that it should have become.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// The database's error, or that of the file system.
+        source: Source,
+    },
+
+    /// There is no room for the backup.
+    #[error(
+        "there is no room for the backup {}: {source}\n\
+         help: nothing was migrated, and nothing of the copy is left; free as much space there as the database has, \
+         name a directory on another disk, or keep fewer backups", .path.display()
+    )]
+    #[non_exhaustive]
+    BackupFull {
+        /// The file that it should have become.
+        path: PathBuf,
+        /// The database's error, or that of the file system.
+        source: Source,
+    },
+
+    /// The backup was made and is damaged, and so is the database, or the disk.
+    #[error(
+        "the database, or the disk that the backup {} was to be on, is damaged; the copy does not pass its check: {problem}\n\
+         help: nothing was migrated, and nothing of the copy is left; run `PRAGMA integrity_check` on the database: if it \
+         is damaged, put an older backup back with `molos::restore`", .path.display()
+    )]
+    #[non_exhaustive]
+    BackupDamaged {
+        /// The file that it should have become.
+        path: PathBuf,
+        /// What the check says.
+        problem: String,
+    },
+
+    /// A file was to be restored that is no backup, or a damaged one.
+    #[error("{} cannot be restored: {problem}\nhelp: nothing was changed; take another backup", .path.display())]
+    #[non_exhaustive]
+    NotABackup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A backup could not be put back.
+    #[error(
+        "{} could not be restored: {source}\n\
+         help: the database is as it was; make its file and directory writable for this user, with room for a copy. If \
+         the file is no database any more, move it away, with its -wal and -journal, and restore again", .path.display()
+    )]
+    #[non_exhaustive]
+    Restore {
+        /// The database that was to be overwritten.
+        path: PathBuf,
         /// The database's error.
         source: Source,
     },

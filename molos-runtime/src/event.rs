@@ -1,5 +1,6 @@
 //! What happens while migrations run, as data.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::{Direction, Migration};
@@ -16,6 +17,13 @@ pub enum Event<'e> {
         waited: Duration,
         /// After how long it is given up.
         timeout: Duration,
+    },
+    /// A copy of the database was made and checked, before the first step; see
+    /// [`Migrator::backup`](crate::Migrator::backup).
+    #[non_exhaustive]
+    BackedUp {
+        /// The copy.
+        path: &'e Path,
     },
     /// A step is about to run.
     #[non_exhaustive]

@@ -5,6 +5,7 @@
 //! that runs when it starts.
 
 mod adopt;
+mod backup;
 mod checksum;
 mod definition;
 mod downgrade;
@@ -32,6 +33,7 @@ pub mod engine;
 pub mod script;
 
 pub use adopt::{Adopted, AdoptedSet};
+pub use backup::{Keep, restore};
 #[doc(hidden)]
 pub use checksum::normalise;
 pub use checksum::{Checksum, NotAChecksum};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::backup::Backup;
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
 use crate::event::Event;
@@ -62,6 +63,7 @@ pub struct Migrator<'m> {
     busy_timeout: Duration,
     order: Order,
     verify: Verify,
+    pub(crate) backup: Option<Backup>,
     pub(crate) on_event: Box<dyn Fn(&Event<'_>) + 'm>,
 }
 
@@ -74,6 +76,7 @@ impl fmt::Debug for Migrator<'_> {
             .field("busy_timeout", &self.busy_timeout)
             .field("order", &self.order)
             .field("verify", &self.verify)
+            .field("backup", &self.backup)
             .finish_non_exhaustive()
     }
 }
@@ -118,6 +121,7 @@ impl<'m> Migrator<'m> {
             busy_timeout: Duration::from_secs(30),
             order: Order::Strict,
             verify: Verify::default(),
+            backup: None,
             on_event: Box::new(|_| {}),
         }
     }
@@ -289,7 +293,7 @@ impl<'m> Migrator<'m> {
         loop {
             self.when_free("starting a transaction", || session.conn.begin())?;
             let plan = |conn: &mut D, sets: &[SetHistory<'m>]| plan(conn, sets, done.len());
-            let result = self.run_in_transaction(session.conn, direction, plan);
+            let result = self.run_in_transaction(session.conn, direction, plan, done.is_empty());
             let (reports, left) = match result {
                 Ok(result) => result,
                 Err(error) => {
@@ -313,11 +317,15 @@ impl<'m> Migrator<'m> {
         conn: &mut D,
         direction: Direction,
         plan: impl FnOnce(&mut D, &[SetHistory<'m>]) -> Result<Vec<Migration<'m>>, Error>,
+        is_first: bool,
     ) -> Result<(Vec<StepReport>, usize), Error> {
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
         let steps = plan(conn, &sets)?;
         self.verify_before_steps(conn, &sets)?;
+        if is_first && !steps.is_empty() {
+            self.back_up(conn, &sets)?;
+        }
         let count = match self.transaction {
             Transaction::All => steps.len(),
             Transaction::Each => steps.len().min(1),

@@ -1,6 +1,7 @@
 //! SQLite, through rusqlite.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fallible_iterator::FallibleIterator as _;
@@ -8,7 +9,7 @@ use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LE
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, ErrorCode, OptionalExtension as _, Row, Statement, params};
 
-use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
+use super::{Claim, Claimed, Copied, Driver, DriverError, Failure, Violations, copy};
 use crate::catalog::quote;
 use crate::history::{Applied, Record, stored_down};
 use crate::script::statements;
@@ -188,6 +189,17 @@ impl Driver for Connection {
             schemas.push(Schema::read(&empty)?);
         }
         Ok(schemas)
+    }
+
+    fn file(&mut self) -> Result<Option<PathBuf>, DriverError> {
+        Ok(copy::file_of(self)?)
+    }
+
+    fn copy(&mut self, to: &Path) -> Result<Copied, DriverError> {
+        match copy::file_of(self)? {
+            Some(from) => Ok(copy::copy(&from, to)?),
+            None => Ok(Copied::Nothing),
+        }
     }
 
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {
