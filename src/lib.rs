@@ -26,6 +26,7 @@
 /// | --- | --- |
 /// | `ignore = ["schema.sql"]` | these files of the directory are no migrations |
 /// | `functions = ["is_uuid/1", "concat_all/-1"]` | SQL functions that the program registers, with their number of arguments; -1 is any number |
+/// | `hooks = { 4 => crate::db::hash_tokens }` | functions of the program that are run after the SQL of these versions, in the same transaction: see [`Hook`] |
 /// | `lints = { drop_column = "warn" }` | what a migration may take away: see below |
 /// | `rename = { "users" => User, "users.type" => kind }` | names for structs and fields |
 /// | `set = "billing"` | the name of this list in the history table, `"app"` if it is left out; several sets can share one database |
@@ -81,6 +82,7 @@
 /// | --- | --- |
 /// | `-- molos: foreign-keys = on` | foreign keys are enforced while the file runs; without it, or with `off`, they are only checked before the commit |
 /// | `-- molos: allow <what> <of what>` | that is what is meant, and no error: see below |
+/// | `-- molos: no-transaction` | the file is run by itself, outside of any transaction, and not while the crate compiles: only `VACUUM` and the pragmas `auto_vacuum`, `journal_mode` and `page_size`; what comes before it is committed first |
 /// | `-- molos: irreversible = <the reason>` | there is no way back; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
 ///
 /// # What is an error until the file allows it
@@ -138,6 +140,7 @@
 ///   up; ask to be run outside of a transaction.
 /// - **A directive** is unknown, allows what is unknown, does not say what it is about, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
 ///   one.
+/// - **A file with `no-transaction`** has a statement that could be left half done, or a directive about foreign keys.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
 ///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
@@ -149,7 +152,8 @@
 /// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one
 ///   that is not in there comes before the last that is; a locked one leads to another schema than when it was locked.
 ///   The file has a line that is no migration in order, as after a merge.
-/// - **A name** of a table or column is none in Rust, or two become one; `rename` and `ignore` name what is not there.
+/// - **A name** of a table or column is none in Rust, or two become one; `rename`, `ignore` and `hooks` name what is not
+///   there. A hook is no [`Hook`].
 ///
 /// What does not depend on a file that failed is still checked, and reported in the same build.
 #[doc(inline)]

@@ -159,7 +159,7 @@ fn a_history_that_this_program_contradicts_is_not_taken_back() {
 #[test]
 fn foreign_keys_are_enforced_for_a_way_back_that_was_written_so() -> Done {
     for (keys, books) in [(ForeignKeys::On, 0), (ForeignKeys::Off, BOOKS)] {
-        let script = |sql| Script { sql, line: 1, keys };
+        let script = |sql| Script { sql, line: 1, keys, outside: false };
         // Without enforcement, the rows that refer to the deleted ones have to be looked after.
         let down = "DELETE FROM authors; INSERT INTO authors SELECT DISTINCT author_id, '' FROM books;";
         let checksum = Checksum::of("SELECT 1");

@@ -25,7 +25,7 @@ mod notes_with_on {
 
 /// A step whose checksum is the one of its version, whatever its SQL is.
 const fn step(version: u8, name: &'static str, up: &'static str) -> Migration<'static> {
-    let script = molos::Script { sql: up, line: 1, keys: molos::ForeignKeys::Off };
+    let script = molos::Script { sql: up, line: 1, keys: molos::ForeignKeys::Off, outside: false };
     let checksum = molos::Checksum::from_bytes([version; 32]);
     Migration::of_file(version as i64, name, name, checksum, script, None)
 }
@@ -668,4 +668,32 @@ fn the_history_of_an_attached_database_or_a_temporary_table_is_not_this_ones() -
     assert_eq!(app(&[NOTES, TAGS]).migrate(&mut Connection::open(&other)?)?.to_string(), "up to date");
     Migrator::new(&app(&[NOTES])).verify(&mut conn)?;
     Ok(())
+}
+
+#[test]
+fn an_older_engine_that_does_not_understand_a_migration_is_told_before_anything_runs() {
+    const FUTURE: i32 = 9_001_002;
+    let steps = [
+        Migration::new(1, "notes", "CREATE TABLE notes (body TEXT)"),
+        Migration::new(2, "future", "CREATE TABLE tags (tag TEXT);\nCREATE FUTURE INDEX tags_tag ON tags (tag)"),
+    ];
+    let migrations = Migrations::new("app", "migrations", &steps).rehearsed_on(FUTURE);
+    let mut conn = Connection::open_in_memory().expect("a database");
+    let error = migrations.migrate(&mut conn).expect_err("it is too old");
+    let running = molos::rusqlite::version();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "migration 2 (future) cannot be run by this SQLite, {running}; it was rehearsed on 9.1.2: near \"FUTURE\": syntax \
+             error\n  --> migrations/future:2:8\n   | CREATE FUTURE INDEX tags_tag ON tags (tag)\n\
+             help: nothing was run; link a newer SQLite, or build with the feature `bundled`"
+        )
+    );
+    assert_eq!(tables(&conn), [""; 0]);
+
+    let own = [Migration::new(1, "own", "CREATE TABLE notes (body TEXT); INSERT INTO notes VALUES (own_function())")];
+    let known = Migrations::new("app", "migrations", &own).rehearsed_on(FUTURE);
+    let flags = rusqlite::functions::FunctionFlags::SQLITE_UTF8;
+    conn.create_scalar_function("own_function", 0, flags, |_| Ok(7)).expect("a function");
+    known.migrate(&mut conn).expect("what a function of the program's needs is not known before");
 }

@@ -18,6 +18,8 @@ pub(crate) struct Directives {
     pub(crate) foreign_keys: Option<ForeignKeys>,
     /// Why there is no way back, if the script says that there is none; empty if it gives no reason.
     pub(crate) irreversible: Option<String>,
+    /// Whether the script is run outside of a transaction.
+    pub(crate) no_transaction: bool,
     /// What is meant, although it would be an error.
     pub(crate) allows: Vec<Allow>,
 }
@@ -75,6 +77,7 @@ impl Directives {
                 return Err(Diagnostic::new(format!("`foreign-keys` is `on` or `off`, not `{value}`"))
                     .help("`on` enforces foreign keys while this file runs; without it they are checked at the end"));
             }
+            ("no-transaction", "") => self.no_transaction = true,
             ("irreversible", reason) => self.irreversible = Some(reason.to_owned()),
             _ => return Err(unknown(name)),
         }
@@ -117,11 +120,11 @@ fn allow(text: &str, range: Range<usize>) -> Result<Allow, Diagnostic> {
 
 fn unknown(name: &str) -> Diagnostic {
     let error = Diagnostic::new(format!("unknown directive `{name}`"));
-    match nearest(name, &["foreign-keys", "irreversible", "allow"]) {
+    match nearest(name, &["foreign-keys", "irreversible", "no-transaction", "allow"]) {
         Some(meant) => error.help(format!("did you mean `{meant}`?")),
         None => error.help(
             "there are `-- molos: foreign-keys = on` (or `off`, which is the default), \
-             `-- molos: irreversible = <the reason>` and `-- molos: allow <what> <of what>`",
+             `-- molos: irreversible = <the reason>`, `-- molos: no-transaction` and `-- molos: allow <what> <of what>`",
         ),
     }
 }

@@ -1,18 +1,20 @@
 //! The model becomes Rust.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use molos_runtime::catalog::Kind;
 use molos_runtime::{Fingerprint, ForeignKeys};
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{LitStr, Path};
+use syn::{LitInt, LitStr, Path};
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
+use crate::lint::Taking;
 use crate::lock::{self, Lock};
 use crate::populated::Unproven;
-use crate::shadow::Fingerprints;
+use crate::shadow::{Fingerprints, Takes};
 use crate::source::{MigrationFile, Script, Source};
 use crate::statements::{KeyedSql, Sql, WriteSql};
 use crate::table::{Field, FieldKind, Model};
@@ -49,6 +51,7 @@ pub(crate) fn warnings(warnings: &[Diagnostic], span: Span) -> TokenStream {
 pub(crate) fn migrations(
     source: &Source,
     fingerprints: &Fingerprints,
+    takes: &BTreeMap<i64, Takes>,
     unproven: &[Unproven],
     lock: &Lock,
     input: &Input,
@@ -59,7 +62,10 @@ pub(crate) fn migrations(
     let mut text = String::new();
     let entries: Vec<_> = migrations
         .iter()
-        .map(|file| entry(file, fingerprints.get(&file.version).copied().unwrap_or_default(), &mut text, molos))
+        .map(|file| {
+            let fingerprint = fingerprints.get(&file.version).copied().unwrap_or_default();
+            entry(file, fingerprint, takes.get(&file.version), &mut text, molos)
+        })
         .collect();
     let doc = migrations_doc(source, unproven);
     let own = files.iter().map(String::as_str).chain(lock.file()).map(|file| format!("/{directory}/{file}"));
@@ -69,12 +75,15 @@ pub(crate) fn migrations(
     let tracked = own.chain(source.bases.iter().flat_map(of_base));
     let after = source.bases.iter().filter_map(|it| base(it, molos));
     let table_prefix = &input.table_prefix;
+    let rehearsed_on = Literal::i32_unsuffixed(molos_runtime::rusqlite::version_number());
+    let hooks = input.hooks.iter().map(|(version, run)| quote!(#molos::StepHook { version: #version, run: #run }));
     let request = lock::REQUEST;
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::Embedded {
             set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
+            hooks: const { &[#(#hooks),*] }, rehearsed_on: #rehearsed_on,
         });
 
         // Named so that an edit of one of these files compiles this crate again, and so does a request for a lock.
@@ -85,6 +94,19 @@ pub(crate) fn migrations(
 
         #check
     }
+}
+
+/// The hooks of versions that there are not.
+pub(crate) fn unknown_hooks(source: &Source, input: &Input) -> TokenStream {
+    let is_there = |version: &LitInt| {
+        version.base10_parse().is_ok_and(|version: i64| source.migrations.iter().any(|file| file.version == version))
+    };
+    let unknown = input.hooks.iter().filter(|(version, _)| !is_there(version));
+    let error = |(version, _): &(LitInt, Path)| {
+        let text = format!("`hooks` names version {version}, and `{}` has no such migration", source.directory);
+        syn::Error::new(version.span(), text).into_compile_error()
+    };
+    unknown.map(error).collect()
 }
 
 /// The last migration of a directory that this one comes after.
@@ -99,7 +121,13 @@ fn base(base: &Source, molos: &Path) -> Option<TokenStream> {
 }
 
 /// Adds a migration to the text of its directory, and says where it is.
-fn entry(file: &MigrationFile, fingerprint: Fingerprint, text: &mut String, molos: &Path) -> TokenStream {
+fn entry(
+    file: &MigrationFile,
+    fingerprint: Fingerprint,
+    takes: Option<&Takes>,
+    text: &mut String,
+    molos: &Path,
+) -> TokenStream {
     let number = Literal::usize_unsuffixed;
     let version = Literal::i64_unsuffixed(file.version);
     let checksum = Literal::byte_string(file.checksum.as_bytes());
@@ -111,6 +139,8 @@ fn entry(file: &MigrationFile, fingerprint: Fingerprint, text: &mut String, molo
     let (up_line, down_line) = (file.up.line(), down.map_or(1, Script::line));
     let (up_line, down_line) = (Literal::u32_unsuffixed(up_line), Literal::u32_unsuffixed(down_line));
     let (up_keys, down_keys) = (keys(Some(&file.up)), keys(down));
+    let up_outside = file.up.directives.no_transaction;
+    let down_outside = down.is_some_and(|down| down.directives.no_transaction);
     *text += &file.up.path;
     *text += file.up.sql();
     *text += down.map_or("", Script::sql);
@@ -120,13 +150,27 @@ fn entry(file: &MigrationFile, fingerprint: Fingerprint, text: &mut String, molo
         None => quote!(::core::option::Option::None),
         Some(len) => quote!(::core::option::Option::Some(#len)),
     };
+    let (up_takes, down_takes) = takes.map(|takes| (lines(&takes.up), lines(&takes.down))).unwrap_or_default();
+    *text += &up_takes;
+    *text += &down_takes;
+    let (up_takes, down_takes) = (number(up_takes.len()), number(down_takes.len()));
     quote! {
         #molos::Entry {
             version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
-            up: #up_len, down: #down_len, irreversible: #irreversible, up_line: #up_line, down_line: #down_line,
+            up: #up_len, down: #down_len, irreversible: #irreversible, up_takes: #up_takes, down_takes: #down_takes, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
+            up_outside: #up_outside, down_outside: #down_outside,
         }
     }
+}
+
+/// A table a line, or a table and, behind a tab, a column.
+fn lines(taken: &BTreeSet<Taking>) -> String {
+    let line = |(table, column): &Taking| match column {
+        None => format!("{table}\n"),
+        Some(column) => format!("{table}\t{column}\n"),
+    };
+    taken.iter().map(line).collect()
 }
 
 fn keys(script: Option<&Script>) -> TokenStream {

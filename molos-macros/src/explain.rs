@@ -8,6 +8,7 @@ use molos_runtime::script::{Statement, Token, TokenKind, statements, tokens};
 use molos_runtime::{Error, ForeignKeys, Location};
 
 use crate::diagnostic::Diagnostic;
+use crate::outside::PRAGMAS;
 use crate::sandbox::{LARGEST_DATABASE, LARGEST_VALUE, Refusal, Seen};
 use crate::source::{QUOTES, Script, words};
 
@@ -266,18 +267,24 @@ fn refused(refusal: Option<&Refusal>) -> Diagnostic {
             .help("give a recursive query a condition that ends it, or a `LIMIT`"),
         Some(Refusal::Other(what)) => Diagnostic::new(format!("a migration must not do this ({what})")),
         None => Diagnostic::new("a migration must not `VACUUM`")
-            .note("it cannot be run inside of a transaction, and every migration is run in one")
-            .help("run it in the program, after the migrations"),
+            .note("it cannot be run inside of a transaction, and a migration is run in one")
+            .help("put it into a file of its own that begins with `-- molos: no-transaction`"),
     }
 }
 
 fn pragma(name: &str) -> Diagnostic {
     let diagnostic = Diagnostic::new(format!("a migration must not use `PRAGMA {name}`"));
     match name {
-        "journal_mode" | "synchronous" | "auto_vacuum" | "page_size" | "encoding" | "wal_checkpoint"
-        | "incremental_vacuum" | "locking_mode" | "temp_store" => diagnostic
-            .note("it does nothing inside of a transaction, and every migration is run in one")
-            .help("set it in the program, where the database is opened"),
+        _ if PRAGMAS.contains(&name) => {
+            diagnostic.note("it does nothing inside of a transaction, and a migration is run in one").help(
+                "put it into a file of its own that begins with `-- molos: no-transaction`, or set it in the program",
+            )
+        }
+        "synchronous" | "encoding" | "wal_checkpoint" | "incremental_vacuum" | "locking_mode" | "temp_store" => {
+            diagnostic
+                .note("it does nothing inside of a transaction, and every migration is run in one")
+                .help("set it in the program, where the database is opened")
+        }
         "writable_schema" | "schema_version" => diagnostic
             .note("it can leave a database that cannot be opened any more")
             .help("write `ALTER TABLE`, or rebuild the table: create a new one, copy, drop the old, rename"),

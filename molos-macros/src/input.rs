@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proc_macro2::{Ident, Span};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Error, LitStr, Path, Result, Token, braced, bracketed};
+use syn::{Error, LitInt, LitStr, Path, Result, Token, braced, bracketed};
 
 use crate::diagnostic::{list, nearest};
 use crate::lint::{LINTS, Level};
@@ -22,6 +22,8 @@ pub(crate) struct Input {
     pub(crate) rename: Vec<(LitStr, Ident)>,
     /// SQL functions that the program registers.
     pub(crate) functions: Vec<Function>,
+    /// The program's functions that are run after migrations, by version.
+    pub(crate) hooks: Vec<(LitInt, Path)>,
     /// What is made of findings that would be errors.
     pub(crate) lints: BTreeMap<&'static str, Level>,
     /// The name of the set in the history table.
@@ -41,7 +43,7 @@ pub(crate) struct Function {
     pub(crate) arguments: i32,
 }
 
-const OPTIONS: &[&str] = &["after", "crate", "functions", "ignore", "lints", "rename", "set", "table_prefix"];
+const OPTIONS: &[&str] = &["after", "crate", "functions", "hooks", "ignore", "lints", "rename", "set", "table_prefix"];
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -51,6 +53,7 @@ impl Parse for Input {
             ignore: Vec::new(),
             rename: Vec::new(),
             functions: Vec::new(),
+            hooks: Vec::new(),
             lints: BTreeMap::new(),
             set: molos_runtime::DEFAULT_SET.to_owned(),
             after: Vec::new(),
@@ -113,6 +116,7 @@ impl Input {
             "ignore" => self.ignore = strings(input)?,
             "after" => self.after = strings(input)?,
             "functions" => self.functions = strings(input)?.iter().map(function).collect::<Result<_>>()?,
+            "hooks" => self.hooks = hooks(input)?,
             "lints" => self.lints = lints(input)?,
             "rename" => self.rename = names(input)?,
             "set" => {
@@ -164,6 +168,25 @@ fn names(input: ParseStream<'_>) -> Result<Vec<(LitStr, Ident)>> {
     braced!(content in input);
     let renames = Punctuated::<Rename, Token![,]>::parse_terminated(&content)?;
     Ok(renames.into_iter().map(|Rename(from, to)| (from, to)).collect())
+}
+
+fn hooks(input: ParseStream<'_>) -> Result<Vec<(LitInt, Path)>> {
+    let content;
+    braced!(content in input);
+    let mut hooks: Vec<(LitInt, Path)> = Vec::new();
+    while !content.is_empty() {
+        let version: LitInt = content.parse()?;
+        let number: i64 = version.base10_parse()?;
+        if hooks.iter().any(|(known, _)| known.base10_parse::<i64>().is_ok_and(|known| known == number)) {
+            return Err(Error::new(version.span(), format!("version {number} has two hooks; call one from the other")));
+        }
+        content.parse::<Token![=>]>()?;
+        hooks.push((version, content.call(Path::parse_mod_style)?));
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    Ok(hooks)
 }
 
 fn lints(input: ParseStream<'_>) -> Result<BTreeMap<&'static str, Level>> {

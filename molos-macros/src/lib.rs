@@ -13,6 +13,7 @@ mod ladder;
 mod layout;
 mod lint;
 mod lock;
+mod outside;
 mod populated;
 mod references;
 mod sandbox;
@@ -48,7 +49,7 @@ pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStre
 
 fn embed(input: &Input, manifest: &Path) -> TokenStream {
     let source = source::read(input, manifest);
-    let Rehearsed { tables, fingerprints, mut errors, findings, unproven } =
+    let Rehearsed { tables, fingerprints, mut errors, findings, unproven, takes } =
         shadow::rehearse(&source, input).unwrap_or_else(Rehearsed::from);
     let lock = Lock::read(&source, manifest);
     let settled = lint::settle(findings, &source, &fingerprints, &lock, input);
@@ -59,9 +60,10 @@ fn embed(input: &Input, manifest: &Path) -> TokenStream {
     }
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = expand::errors(&errors, input.span);
+    let unknown_hooks = expand::unknown_hooks(&source, input);
     let warnings = expand::warnings(&settled.warnings, input.span);
-    let migrations = expand::migrations(&source, &fingerprints, &unproven, &lock, input);
-    quote::quote!(#errors #warnings #migrations #tables)
+    let migrations = expand::migrations(&source, &fingerprints, &takes, &unproven, &lock, input);
+    quote::quote!(#errors #unknown_hooks #warnings #migrations #tables)
 }
 
 fn manifest_directory() -> Result<PathBuf, Diagnostic> {

@@ -59,8 +59,13 @@ pub(crate) struct Finding {
     pub(crate) lint: &'static str,
     /// What it is about: `users.name`, say.
     pub(crate) subject: String,
+    /// The table whose rows are taken, or the table and the column whose values are.
+    pub(crate) takes: Option<Taking>,
     pub(crate) diagnostic: Diagnostic,
 }
+
+/// A table, or a table and one of its columns.
+pub(crate) type Taking = (String, Option<String>);
 
 impl Finding {
     /// The kind and the subject, as a directive and the lock write them.
@@ -129,9 +134,8 @@ pub(crate) fn settle(
 }
 
 /// What a step took away from the schema.
-pub(crate) fn losses(changed: &[Changed], schema: &Schema, file: &MigrationFile, shown: &str) -> Vec<Finding> {
-    let script = &file.up;
-    let mut losses = Losses::new(file, shown);
+pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_>) -> Vec<Finding> {
+    let script = losses.script;
     for new in changed.iter().filter(|it| it.object.kind == "table" && it.before.is_none()) {
         let name = &new.object.name;
         let is_new = |table: &str| changed.iter().any(|it| it.before.is_none() && it.object.name == table);
@@ -159,9 +163,9 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, file: &MigrationFile,
                 &[name, &new.object.name],
                 &format!("renames the table `{name}` to `{}`", new.object.name),
             ),
-            None => losses.add(
+            None => losses.add_taking(
                 DROP_TABLE,
-                name.clone(),
+                (name.clone(), None),
                 &["drop", name],
                 &format!("drops the table `{name}` with all of its rows"),
             ),
@@ -194,26 +198,42 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, file: &MigrationFile,
     losses.found
 }
 
-/// The findings of a file's way up.
+/// The findings of a script.
 pub(crate) struct Losses<'f> {
-    file: &'f MigrationFile,
+    version: i64,
+    direction: Direction,
+    script: &'f Script,
     shown: &'f str,
     pub(crate) found: Vec<Finding>,
 }
 
 impl<'f> Losses<'f> {
-    pub(crate) const fn new(file: &'f MigrationFile, shown: &'f str) -> Self {
-        Self { file, shown, found: Vec::new() }
+    pub(crate) const fn up(file: &'f MigrationFile, shown: &'f str) -> Self {
+        Self { version: file.version, direction: Direction::Up, script: &file.up, shown, found: Vec::new() }
+    }
+
+    pub(crate) const fn down(file: &MigrationFile, script: &'f Script, shown: &'f str) -> Self {
+        Self { version: file.version, direction: Direction::Down, script, shown, found: Vec::new() }
+    }
+
+    /// Adds what takes rows or values away.
+    pub(crate) fn add_taking(&mut self, lint: &'static str, taken: Taking, said_with: &[&str], what: &str) {
+        let (table, column) = &taken;
+        let subject = column.as_ref().map_or_else(|| table.clone(), |column| format!("{table}.{column}"));
+        self.add(lint, subject, said_with, what);
+        if let Some(finding) = self.found.last_mut() {
+            finding.takes = Some(taken);
+        }
     }
 
     /// Whether a statement has all of these words in it.
     pub(crate) fn says(&self, words: &[&str]) -> bool {
-        statements_with(&self.file.up, words).next().is_some()
+        statements_with(self.script, words).next().is_some()
     }
 
     /// Adds what a statement with these words in it does.
     pub(crate) fn add(&mut self, lint: &'static str, subject: String, said_with: &[&str], what: &str) {
-        let script: &Script = &self.file.up;
+        let script = self.script;
         let error = Diagnostic::new(format!("`{}` {what}", self.shown));
         let error = match statement_with(script, said_with) {
             Some(offset) => underline_statement(error, script, self.shown, offset),
@@ -233,7 +253,8 @@ impl<'f> Losses<'f> {
                 .help(format!("if that comes later, write {allow}")),
             _ => diagnostic.help(format!("if that is meant, write {allow}")),
         };
-        self.found.push(Finding { version: self.file.version, direction: Direction::Up, lint, subject, diagnostic });
+        let (version, direction) = (self.version, self.direction);
+        self.found.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
     }
 
     fn of_columns(&mut self, table: &Changed, renames: bool) {
@@ -252,7 +273,7 @@ impl<'f> Losses<'f> {
                     let is_new =
                         |new: &&(String, String)| new.1 == *declared && !before.iter().any(|(old, _)| *old == new.0);
                     let said = |new: &&(String, String)| {
-                        statements_with(&self.file.up, &["rename", column, &new.0]).next().is_some()
+                        statements_with(self.script, &["rename", column, &new.0]).next().is_some()
                     };
                     let in_place = after.get(at).filter(|_| renames && before.len() == after.len());
                     match after.iter().filter(is_new).find(said).or(in_place.filter(is_new)) {
@@ -264,9 +285,9 @@ impl<'f> Losses<'f> {
                                 &format!("renames `{subject}` to `{new}`"),
                             );
                         }
-                        None => self.add(
+                        None => self.add_taking(
                             DROP_COLUMN,
-                            subject.clone(),
+                            (name.clone(), Some(column.clone())),
                             &["drop", column],
                             &format!("drops the column `{subject}`"),
                         ),

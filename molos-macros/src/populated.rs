@@ -9,7 +9,9 @@ use crate::canary::{Canaries, Database, has_sequence};
 use crate::diagnostic::Diagnostic;
 use crate::explain::{Cause, Failure, underline_statement};
 use crate::ladder::Fill;
-use crate::lint::{BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, Losses, SEQUENCE_RESET};
+use crate::lint::{
+    self, BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, Losses, SEQUENCE_RESET, Taking,
+};
 use crate::references;
 use crate::sandbox::Seen;
 use crate::shadow::{Stage, broken};
@@ -44,6 +46,8 @@ pub(crate) struct Found {
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) unproven: Vec<Unproven>,
+    /// What the ways back take from rows, by version.
+    pub(crate) downs_take: BTreeMap<i64, BTreeSet<Taking>>,
 }
 
 /// A step that could not be tried with rows, and why.
@@ -79,7 +83,9 @@ impl<'s> Populated<'s> {
         match self.try_up(file)? {
             Ok(()) => {
                 let (seen, changed) = self.refresh()?;
-                let robbed = self.compare(file, &seen)?;
+                let shown = self.stage.shown(&file.up);
+                let (findings, robbed) = self.compare(Losses::up(file, &shown), &seen)?;
+                self.found.findings.extend(findings);
                 self.populate(file, &changed, robbed)?;
             }
             Err(failure) => {
@@ -139,6 +145,10 @@ impl<'s> Populated<'s> {
             self.find(file, Direction::Down, INEXACT_DOWN, leads_elsewhere(down, &shown, &differences));
             return Ok(());
         }
+        let (findings, robbed) = self.compare(Losses::down(file, down, &shown), &seen)?;
+        let of_schema = lint::losses(&changed, &self.schema, Losses::down(file, down, &shown));
+        let taken = findings.into_iter().chain(of_schema).filter_map(|finding| finding.takes);
+        self.found.downs_take.insert(file.version, taken.collect());
         if let Err(failure) = self.stage.run(file, Direction::Up) {
             let mut empty = self.replay(self.passed.len())?;
             let on_empty = empty.run(file, Direction::Down).and_then(|()| empty.run(file, Direction::Up));
@@ -151,7 +161,7 @@ impl<'s> Populated<'s> {
         }
         let (_, changed_again) = self.refresh()?;
         changed.extend(changed_again);
-        self.populate(file, &changed, BTreeSet::new())
+        self.populate(file, &changed, robbed)
     }
 
     /// Reads again what the last script may have changed.
@@ -164,11 +174,9 @@ impl<'s> Populated<'s> {
         Ok((seen, changed))
     }
 
-    /// Looks for what a way up took from the rows that were there. Returns the tables that it took whole rows from.
-    fn compare(&mut self, file: &MigrationFile, seen: &Seen) -> Result<BTreeSet<String>, Diagnostic> {
+    /// Looks for what a script took from the rows that were there. Returns the tables that it took whole rows from, too.
+    fn compare(&mut self, mut losses: Losses<'_>, seen: &Seen) -> Result<(Vec<Finding>, BTreeSet<String>), Diagnostic> {
         let mut robbed = BTreeSet::new();
-        let shown = self.stage.shown(&file.up);
-        let mut losses = Losses::new(file, &shown);
         let known = seen.replaced.iter().filter(|table| self.snapshots.contains_key(*table));
         let tables = seen.written.iter().chain(known).filter(|table| self.schema.sql(table).is_some());
         for table in tables.cloned().collect::<BTreeSet<_>>() {
@@ -183,15 +191,14 @@ impl<'s> Populated<'s> {
             }
             self.snapshots.insert(table, after);
         }
-        self.found.findings.extend(losses.found);
-        Ok(robbed)
+        Ok((losses.found, robbed))
     }
 
     /// Looks for views and triggers that refer to what a way up took away.
     fn check_references(&mut self, file: &MigrationFile) -> Result<(), Diagnostic> {
         let broken = references::broken(self.stage.sandbox.conn(), &self.schema).map_err(|error| broken(&error))?;
         let shown = self.stage.shown(&file.up);
-        let mut losses = Losses::new(file, &shown);
+        let mut losses = Losses::up(file, &shown);
         for (object, problem) in broken.iter().filter(|(object, _)| !self.broken.contains_key(*object)) {
             let name = &object.name;
             let what = format!("leaves the {} `{name}` behind, which cannot be used any more: {problem}", object.kind);
@@ -322,7 +329,7 @@ impl<'s> Populated<'s> {
 
     fn find(&mut self, file: &MigrationFile, direction: Direction, lint: &'static str, diagnostic: Diagnostic) {
         let (version, subject) = (file.version, String::new());
-        self.found.findings.push(Finding { version, direction, lint, subject, diagnostic });
+        self.found.findings.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
     }
 }
 
@@ -331,15 +338,15 @@ fn report(losses: &mut Losses<'_>, table: &str, taken: Taken) {
         Taken::Rows => {
             // Where no statement is about the table, it went with the rows that it refers to.
             let said_with: &[&str] = if losses.says(&["delete", table]) { &["delete", table] } else { &["drop"] };
-            losses.add(DATA_LOSS, table.to_owned(), said_with, &format!("deletes rows of `{table}`"));
+            losses.add_taking(DATA_LOSS, (table.to_owned(), None), said_with, &format!("deletes rows of `{table}`"));
         }
         Taken::Column(column, None) => {
             let what = format!("makes `{table}` anew, and leaves the values of `{column}` behind");
-            losses.add(DATA_LOSS, format!("{table}.{column}"), &["insert", "select"], &what);
+            losses.add_taking(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
         }
         Taken::Column(column, Some(other)) => {
             let what = format!("puts the values of `{table}.{other}` into `{column}`, and leaves its own behind");
-            losses.add(DATA_LOSS, format!("{table}.{column}"), &["insert", "select"], &what);
+            losses.add_taking(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
         }
         Taken::Sequence => {
             let what = format!("lets `{table}` give out ids that it has given out before");

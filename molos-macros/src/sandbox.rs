@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molos_runtime::driver::{Claim, Copied, Driver, DriverError, Violations, violations_of};
+use molos_runtime::driver::{Claim, Copied, Driver, DriverError, Source, Violations, violations_of};
 use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::functions::FunctionFlags;
 use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::limits::Limit;
 use molos_runtime::rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Applied, Base, Change, ForeignKeys, HISTORY_TABLE, Migration, Record, Schema, Script};
+use molos_runtime::{Applied, Base, Change, ForeignKeys, HISTORY_TABLE, Hook, Migration, Record, Schema, Script};
 
 use crate::input::Function;
 use crate::keys::Keys;
@@ -359,6 +359,20 @@ impl Driver for Sandbox {
         result
     }
 
+    /// What is run outside of a transaction changes no schema, and would be refused in here.
+    fn run_outside(&mut self, _script: &str) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    /// The program's functions are compiled later than this.
+    fn hook(&mut self, _hook: Hook) -> Result<(), Source> {
+        Ok(())
+    }
+
+    fn version(&self) -> i32 {
+        self.conn.version()
+    }
+
     fn in_transaction(&self) -> bool {
         self.conn.in_transaction()
     }
@@ -372,6 +386,7 @@ impl Driver for Sandbox {
     }
 
     fn begin(&mut self) -> Result<(), DriverError> {
+        self.guard.lock().seen = Seen::default();
         self.conn.begin()
     }
 
@@ -419,6 +434,10 @@ impl Driver for Sandbox {
 
     fn forget(&mut self, _steps: &[Migration<'_>]) -> Result<(), DriverError> {
         Ok(())
+    }
+
+    fn count(&mut self, table: &str, column: Option<&str>) -> Result<u64, DriverError> {
+        self.conn.count(table, column)
     }
 
     fn schema(&mut self) -> Result<Schema, DriverError> {

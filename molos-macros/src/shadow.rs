@@ -17,7 +17,7 @@ use crate::diagnostic::Diagnostic;
 use crate::expand;
 use crate::explain::{Failure, explain, foreign_keys_pragma};
 use crate::input::{Function, Input};
-use crate::lint::{self, BROKEN_REFERENCE, Finding};
+use crate::lint::{self, BROKEN_REFERENCE, Finding, Losses, Taking};
 use crate::populated::{Found, Populated, Unproven};
 use crate::sandbox::Sandbox;
 use crate::source::{MigrationFile, Script, Source, words};
@@ -39,6 +39,14 @@ pub(crate) struct Rehearsed {
     pub(crate) findings: Vec<Finding>,
     /// What could not be tried with rows.
     pub(crate) unproven: Vec<Unproven>,
+    pub(crate) takes: BTreeMap<i64, Takes>,
+}
+
+/// What a migration takes from rows on either way.
+#[derive(Default)]
+pub(crate) struct Takes {
+    pub(crate) up: BTreeSet<Taking>,
+    pub(crate) down: BTreeSet<Taking>,
 }
 
 impl From<Diagnostic> for Rehearsed {
@@ -64,7 +72,7 @@ pub(crate) fn rehearse(source: &Source, input: &Input) -> Result<Rehearsed, Diag
         (rehearsed, found)
     });
     let (mut rehearsed, unusable) = rehearsed?;
-    let Found { errors, findings, unproven } = found.map_err(|error| broken(&error))??;
+    let Found { errors, findings, unproven, downs_take } = found.map_err(|error| broken(&error))??;
     // What refers to what is gone is told where it broke.
     if findings.iter().all(|finding| finding.lint != BROKEN_REFERENCE) {
         rehearsed.errors.extend(unusable);
@@ -72,6 +80,12 @@ pub(crate) fn rehearse(source: &Source, input: &Input) -> Result<Rehearsed, Diag
     rehearsed.errors.extend(errors);
     rehearsed.findings.extend(findings);
     rehearsed.unproven = unproven;
+    for finding in &rehearsed.findings {
+        rehearsed.takes.entry(finding.version).or_default().up.extend(finding.takes.clone());
+    }
+    for (version, taken) in downs_take {
+        rehearsed.takes.entry(version).or_default().down = taken;
+    }
     Ok(rehearsed)
 }
 
@@ -100,7 +114,7 @@ impl<'s> Empty<'s> {
                     let changed = schema.refresh(stage.sandbox.conn(), &seen.change).map_err(|error| broken(&error))?;
                     let shown = stage.shown(&file.up);
                     errors.extend(territory.check(&changed, &seen, &file.up, &shown));
-                    findings.extend(lint::losses(&changed, &schema, file, &shown));
+                    findings.extend(lint::losses(&changed, &schema, Losses::up(file, &shown)));
                     fingerprints.insert(file.version, schema.fingerprint().minus(&territory.others.fingerprint()));
                     // If nobody follows any more, that is told by whoever stopped.
                     let _ = passed.send(file);
@@ -141,7 +155,7 @@ impl<'s> Empty<'s> {
             unusable.extend(models.iter().filter_map(|model| unusable_rows(conn, model)));
         }
         let tables = expand::tables(&models, &input.molos);
-        Ok((Rehearsed { tables, fingerprints, errors, findings, unproven: Vec::new() }, unusable))
+        Ok((Rehearsed { tables, fingerprints, errors, findings, ..Rehearsed::default() }, unusable))
     }
 }
 
@@ -211,7 +225,7 @@ impl<'s> Stage<'s> {
         let migration = as_migration(file).in_set(self.set.name, &source.directory);
         let sandbox = &mut self.sandbox;
         sandbox.begin().map_err(|error| Failure::of_its_own(broken(&error.source)))?;
-        let result = engine::run(sandbox, direction, &[migration], &|_| {});
+        let result = engine::run(sandbox, direction, &[migration], None, &|_| {});
         let seen = sandbox.seen();
         let result = match result {
             Err(error) => Err(explain(&error, &seen, script, &shown)),
@@ -250,7 +264,12 @@ fn unusable_rows(conn: &Connection, model: &Model) -> Option<Diagnostic> {
 fn as_migration(file: &MigrationFile) -> Migration<'_> {
     fn script(script: &Script) -> molos_runtime::Script<'_> {
         let keys = script.directives.foreign_keys.unwrap_or_default();
-        molos_runtime::Script { sql: script.sql(), line: script.line(), keys }
+        molos_runtime::Script {
+            sql: script.sql(),
+            line: script.line(),
+            keys,
+            outside: script.directives.no_transaction,
+        }
     }
     let (up, down) = (script(&file.up), file.down.as_ref().map(script));
     Migration::of_file(file.version, &file.up.path, file.name(), file.checksum, up, down)

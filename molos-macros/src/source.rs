@@ -15,6 +15,7 @@ use crate::diagnostic::{Diagnostic, list};
 use crate::directive::{self, Directives};
 use crate::input::{Input, normal};
 use crate::layout::{self, Layout, Misnamed, Named};
+use crate::outside;
 use crate::sections;
 
 /// The migrations of a directory.
@@ -298,7 +299,11 @@ impl Reader {
             let place = range.start + within.start..range.start + within.end;
             self.errors.push(error.at(&self.shown(path), &file, place, ""));
         }
-        Script { path: path.to_owned(), file, range, directives }
+        let script = Script { path: path.to_owned(), file, range, directives };
+        if script.directives.no_transaction {
+            self.errors.extend(outside::check(&script, &self.shown(path)));
+        }
+        script
     }
 
     fn check_down(&mut self, down: &Script) {

@@ -188,14 +188,14 @@ pub(crate) fn recognise<'m>(
             let steps = same.iter().map(|migration| Step::of(migration)).collect();
             Err(Error::AmbiguousSchema { steps })
         }
-        (claimed, _) => Err(not_adopted(migrations, found, claimed, &schemas()?)),
+        (claimed, _) => Err(not_adopted(migrations, found, claimed.as_ref(), &schemas()?)),
     }
 }
 
 fn not_adopted(
     migrations: &Migrations<'_>,
     found: &Schema,
-    claimed: Option<(Migration<'_>, Candidate)>,
+    claimed: Option<&(Migration<'_>, Candidate)>,
     schemas: &[Schema],
 ) -> Error {
     let difference = |(migration, schema): (Migration<'_>, &Schema)| {
@@ -209,7 +209,7 @@ fn not_adopted(
     };
     match nearest {
         Some((step, _, differences)) => {
-            let candidate = claimed.map_or(Candidate::Nearest, |(_, candidate)| candidate);
+            let candidate = claimed.map_or(Candidate::Nearest, |(_, candidate)| *candidate);
             Error::NotAdopted { step, candidate, differences }
         }
         None => Error::UnknownTarget { set: migrations.set().to_owned(), version: 0, known: Vec::new() },

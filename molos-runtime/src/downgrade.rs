@@ -37,6 +37,9 @@ impl Migrator<'_> {
     /// before it is committed. That SQL is run only if it is what molos wrote: beside it there is a checksum, which tells
     /// what was changed by accident or by hand. It is no signature: from a file of unknown origin, do not downgrade.
     ///
+    /// A way back that has to be run outside of a transaction (`-- molos: no-transaction`) changes no schema, and is left
+    /// out.
+    ///
     /// [`migrate`](Self::migrate) never does this by itself. A way back drops the columns and tables that the newer program
     /// has added, with what users have put into them since; whether that is right is not for a program to decide that
     /// happens to be older. Ask the user, and [back up](Self::backup) first.
@@ -99,7 +102,7 @@ impl Migrator<'_> {
         if !steps.is_empty() {
             self.back_up(conn, &sets)?;
         }
-        let reports = self.apply(conn, Direction::Down, &steps).map_err(|error| match error {
+        let reports = self.apply(conn, Direction::Down, &steps, None).map_err(|error| match error {
             Error::Statement { step, location, source, .. } if location.file.starts_with(HISTORY_TABLE) => {
                 Error::StoredDownFailed { step, statement: location.statement, source }
             }
@@ -152,7 +155,7 @@ fn step<'s>(back: &'s Back<'s>) -> Result<Migration<'s>, Error> {
         return Err(refused(format!("it has a statement that molos would not have compiled, `{line}`")));
     }
     let name = applied.name.as_str();
-    let up = Script { sql: "", line: 1, keys: ForeignKeys::Off };
+    let up = Script { sql: "", line: 1, keys: ForeignKeys::Off, outside: false };
     let migration = Migration::of_file(applied.version, name, name, applied.checksum, up, Some(script));
     Ok(migration.in_set(set, HISTORY_TABLE))
 }

@@ -12,6 +12,9 @@ use crate::{Direction, Error, Migration};
 
 /// Runs `steps`, checks every foreign key and writes the history, all inside of the transaction that is open.
 ///
+/// A script that has to be run outside of a transaction is not run here; that of the first step was run before, for so
+/// long as `outside` says.
+///
 /// # Errors
 ///
 /// The first failure; what ran before it is still in the transaction, for the caller to undo.
@@ -19,28 +22,35 @@ pub fn run<D: Driver>(
     db: &mut D,
     direction: Direction,
     steps: &[Migration<'_>],
+    mut outside: Option<Duration>,
     emit: &dyn Fn(&Event<'_>),
 ) -> Result<Vec<StepReport>, Error> {
     let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
-        reports.push(run_step(db, migration, direction, emit)?);
+        reports.push(run_step(db, migration, direction, outside.take(), emit)?);
     }
     finish(db, direction, steps, &reports, &before)?;
     Ok(reports)
 }
 
-/// Runs one step.
+/// Runs one step; `outside` as in [`run`].
 pub(crate) fn run_step<D: Driver>(
     db: &mut D,
     migration: &Migration<'_>,
     direction: Direction,
+    outside: Option<Duration>,
     emit: &dyn Fn(&Event<'_>),
 ) -> Result<StepReport, Error> {
-    emit(&Event::Started { migration, direction });
+    if outside.is_none() {
+        emit(&Event::Started { migration, direction });
+    }
     let started = Instant::now();
     run_script(db, migration, direction)?;
-    let elapsed = started.elapsed();
+    if direction == Direction::Up {
+        run_hook(db, migration)?;
+    }
+    let elapsed = outside.unwrap_or_default() + started.elapsed();
     emit(&Event::Finished { migration, direction, elapsed });
     Ok(StepReport {
         set: migration.set().to_owned(),
@@ -68,19 +78,31 @@ pub(crate) fn finish<D: Driver>(
 }
 
 fn run_script<D: Driver>(db: &mut D, migration: &Migration<'_>, direction: Direction) -> Result<(), Error> {
-    let Some(script) = migration.script(direction) else { return Ok(()) };
-    db.run(script.sql, script.keys).map_err(|error| {
-        let step = Step::of(migration);
-        let location = error.offset.map(|offset| Box::new(location(migration, direction, offset)));
-        match (error.failure, location) {
-            (Failure::Script, Some(location)) => Error::Statement { step, direction, location, source: error.source },
-            (Failure::TransactionEnded, Some(location)) => Error::TransactionEnded { step, location },
-            (failure, location) => {
-                let during = During { doing: "running", step: Some(step), location };
-                failed_during(during, DriverError { failure, ..error })
-            }
+    match migration.script(direction) {
+        Some(script) if !script.outside => {
+            db.run(script.sql, script.keys).map_err(|error| script_failed(migration, direction, error))
         }
-    })
+        _ => Ok(()),
+    }
+}
+
+/// What a driver says of a migration's script, as an error of the migration.
+pub(crate) fn script_failed(migration: &Migration<'_>, direction: Direction, error: DriverError) -> Error {
+    let step = Step::of(migration);
+    let location = error.offset.map(|offset| Box::new(location(migration, direction, offset)));
+    match (error.failure, location) {
+        (Failure::Script, Some(location)) => Error::Statement { step, direction, location, source: error.source },
+        (Failure::TransactionEnded, Some(location)) => Error::TransactionEnded { step, location },
+        (failure, location) => {
+            let during = During { doing: "running", step: Some(step), location };
+            failed_during(during, DriverError { failure, ..error })
+        }
+    }
+}
+
+fn run_hook<D: Driver>(db: &mut D, migration: &Migration<'_>) -> Result<(), Error> {
+    let Some(hook) = migration.hook() else { return Ok(()) };
+    db.hook(hook).map_err(|source| Error::Hook { step: Step::of(migration), source })
 }
 
 fn write_history<D: Driver>(

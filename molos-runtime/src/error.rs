@@ -128,6 +128,39 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The database engine is older than the one that the migrations were rehearsed on, and does not understand one of them.
+    /// Nothing was run.
+    #[error(
+        "{step} cannot be run by this SQLite, {}; it was rehearsed on {}: {source}\n  --> {location}\n   | {}\n\
+         help: nothing was run; link a newer SQLite, or build with the feature `bundled`",
+        dotted(*.running), dotted(*.rehearsed_on), .location.statement
+    )]
+    #[non_exhaustive]
+    OlderEngine {
+        /// The migration.
+        step: Step,
+        /// Where it fails.
+        location: Box<Location>,
+        /// The version of this engine, as [`rusqlite::version_number`] gives it: 3045001 for 3.45.1.
+        running: i32,
+        /// The version of the engine that the program was compiled with.
+        rehearsed_on: i32,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// The program's own function that belongs to a migration failed.
+    #[error(
+        "the hook of {step} failed: {source}\nhelp: what this call had not committed is undone; correct the hook and run again"
+    )]
+    #[non_exhaustive]
+    Hook {
+        /// The migration.
+        step: Step,
+        /// What the function returned.
+        source: Source,
+    },
+
     /// A statement of a migration failed.
     #[error(
         "{step} failed going {direction}: {source}\n  --> {location}\n   | {}\n\
@@ -679,6 +712,10 @@ pub enum Error {
         /// The database's error.
         source: Source,
     },
+}
+
+fn dotted(version: i32) -> String {
+    format!("{}.{}.{}", version / 1_000_000, version / 1000 % 1000, version % 1000)
 }
 
 fn no_way_back(reason: Option<&str>, file: &str) -> String {

@@ -50,7 +50,9 @@ pub(crate) fn stored_down(set: &str, version: i64, script: Script<'_>) -> String
         ForeignKeys::On => "on",
         ForeignKeys::Off => "off",
     };
-    format!("{HEAD}{keys}{SUM}{}\n{}", checksum_of_down(set, version, keys, script.sql), script.sql)
+    // A downgrade is one transaction, and what is run outside of it changes no schema.
+    let sql = if script.outside { "" } else { script.sql };
+    format!("{HEAD}{keys}{SUM}{}\n{sql}", checksum_of_down(set, version, keys, sql))
 }
 
 /// What [`stored_down`] was made of, or why it was not made by it.
@@ -62,7 +64,7 @@ pub(crate) fn read_stored_down<'s>(set: &str, version: i64, stored: &'s str) -> 
     }) else {
         return Err("its first line is not one that this version of molos writes");
     };
-    let script = |enforced| Script { sql, line: 2, keys: enforced };
+    let script = |enforced| Script { sql, line: 2, keys: enforced, outside: false };
     let script = match keys {
         "on" => script(ForeignKeys::On),
         "off" => script(ForeignKeys::Off),
@@ -84,7 +86,7 @@ mod tests {
     fn a_way_back_is_read_as_it_was_written_and_not_when_anything_about_it_changed() {
         for keys in [ForeignKeys::Off, ForeignKeys::On] {
             let sql = "-- molos: foreign-keys = on\nDROP TABLE \"a\r\nb\";\n";
-            let stored = stored_down("app", 4, Script { sql, line: 9, keys });
+            let stored = stored_down("app", 4, Script { sql, line: 9, keys, outside: false });
             let script = read_stored_down("app", 4, &stored).expect("it is unchanged");
             assert_eq!((script.sql, script.keys), (sql, keys));
             assert!(read_stored_down("app", 5, &stored).is_err());

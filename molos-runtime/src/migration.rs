@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use rusqlite::Connection;
+
 use crate::driver::Driver;
 use crate::script::is_blank;
 use crate::{Checksum, Error, Fingerprint, Migrator, Report};
@@ -21,6 +23,24 @@ pub struct Migration<'m> {
     up: Script<'m>,
     down: Option<Script<'m>>,
     irreversible: Option<&'m str>,
+    /// What the way up and the way down take from rows: a table a line, or a table and, behind a tab, a column.
+    takes: [&'m str; 2],
+    hook: Option<Hook>,
+}
+
+/// What a migration does that SQL alone cannot: a function of the program's, run after the SQL of the way up, in the same
+/// transaction. If it fails, everything is undone as if a statement had failed.
+///
+/// The connection is inside of the transaction, with foreign keys not enforced, and has to stay in it. A hook changes rows
+/// and not the schema: while the program compiles it is not run, so what it would do is not rehearsed.
+pub type Hook = fn(&Connection) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// The hook of the migration of a version.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct StepHook {
+    pub version: i64,
+    pub run: Hook,
 }
 
 /// Whether foreign keys are enforced while a script runs.
@@ -64,6 +84,9 @@ pub struct Script<'m> {
     pub line: u32,
     /// Whether foreign keys are enforced while it runs.
     pub keys: ForeignKeys,
+    /// Whether it is run by itself, outside of any transaction: every statement in it is all or nothing, and does no harm
+    /// when it is run again.
+    pub outside: bool,
 }
 
 impl<'m> Migration<'m> {
@@ -72,15 +95,21 @@ impl<'m> Migration<'m> {
     /// Programs embed theirs with `embed_migrations!`, which rehearses every one while the program compiles.
     #[must_use]
     pub fn new(version: i64, name: &'m str, up: &'m str) -> Self {
-        let script = Script { sql: up, line: 1, keys: ForeignKeys::Off };
+        let script = Script { sql: up, line: 1, keys: ForeignKeys::Off, outside: false };
         Self::of_file(version, name, name, Checksum::of(up), script, None)
     }
 
     /// The same migration with SQL that takes it back. SQL without a statement is no way back.
     #[must_use]
     pub fn with_down(self, down: &'m str) -> Self {
-        let script = Script { sql: down, line: 1, keys: ForeignKeys::Off };
+        let script = Script { sql: down, line: 1, keys: ForeignKeys::Off, outside: false };
         Self { down: (!is_blank(down)).then_some(script), ..self }
+    }
+
+    /// The same migration with a function that is run after its way up.
+    #[must_use]
+    pub const fn with_hook(self, hook: Hook) -> Self {
+        Self { hook: Some(hook), ..self }
     }
 
     /// A migration that stands in the file `path`.
@@ -94,7 +123,20 @@ impl<'m> Migration<'m> {
         up: Script<'m>,
         down: Option<Script<'m>>,
     ) -> Self {
-        Self { set: "", directory: "", version, path, name, checksum, fingerprint: None, up, down, irreversible: None }
+        Self {
+            set: "",
+            directory: "",
+            version,
+            path,
+            name,
+            checksum,
+            fingerprint: None,
+            up,
+            down,
+            irreversible: None,
+            takes: [""; 2],
+            hook: None,
+        }
     }
 
     /// The same migration as one of the set `set`, read from `directory`.
@@ -146,10 +188,24 @@ impl<'m> Migration<'m> {
         self.fingerprint
     }
 
+    /// The function that is run after its way up, if there is one.
+    #[must_use]
+    pub const fn hook(&self) -> Option<Hook> {
+        self.hook
+    }
+
     /// Why there is no way back, if the file says that there is none; empty if it gives no reason.
     #[must_use]
     pub const fn irreversible(&self) -> Option<&'m str> {
         self.irreversible
+    }
+
+    /// The tables that lose rows when it is run in `direction`, and the columns that lose their values, each with its table:
+    /// found out with rows that were made up while the program compiled.
+    pub(crate) fn takes(&self, direction: Direction) -> impl Iterator<Item = (&'m str, Option<&'m str>)> + use<'m> {
+        let [up, down] = self.takes;
+        let takes = if direction == Direction::Up { up } else { down };
+        takes.lines().map(|line| line.split_once('\t').map_or((line, None), |(table, column)| (table, Some(column))))
     }
 
     pub(crate) const fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
@@ -176,6 +232,17 @@ impl<'m> Migration<'m> {
     /// The same file, with the directory as the macro was given it.
     pub(crate) fn file(&self, direction: Direction) -> String {
         format!("{}/{}", self.directory, self.path(direction))
+    }
+
+    /// Whether this is the same step of the same set.
+    pub(crate) fn is(&self, other: &Migration<'_>) -> bool {
+        self.set == other.set && self.version == other.version
+    }
+
+    /// Whether it is run outside of a transaction in `direction`, as its file asks with `-- molos: no-transaction`.
+    #[must_use]
+    pub fn is_outside_of_transactions(&self, direction: Direction) -> bool {
+        self.script(direction).is_some_and(|script| script.outside)
     }
 
     pub(crate) fn script(&self, direction: Direction) -> Option<Script<'m>> {
@@ -220,6 +287,8 @@ pub struct Migrations<'m> {
     list: List<'m>,
     pub(crate) after: &'m [Base<'m>],
     pub(crate) table_prefix: &'m str,
+    hooks: &'m [StepHook],
+    pub(crate) rehearsed_on: i32,
 }
 
 /// The last migration of another directory that a set was rehearsed after, and so needs.
@@ -244,6 +313,9 @@ pub struct Embedded<'m> {
     pub after: &'m [Base<'m>],
     /// Empty if there is none.
     pub table_prefix: &'m str,
+    pub hooks: &'m [StepHook],
+    /// The version of the database engine that the migrations were rehearsed on, as a number.
+    pub rehearsed_on: i32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -273,10 +345,15 @@ pub struct Entry {
     pub down: u32,
     /// The length of the reason why there is none, if the file says so; it follows the SQL.
     pub irreversible: Option<u32>,
+    /// The lengths of what the way up and the way down take; they follow the reason.
+    pub up_takes: u32,
+    pub down_takes: u32,
     pub up_line: u32,
     pub down_line: u32,
     pub up_keys: ForeignKeys,
     pub down_keys: ForeignKeys,
+    pub up_outside: bool,
+    pub down_outside: bool,
 }
 
 impl Entry {
@@ -291,6 +368,7 @@ impl Entry {
         let up = next(index(self.up));
         let down = next(index(self.down));
         let irreversible = self.irreversible.map(|len| next(index(len)));
+        let (up_takes, down_takes) = (next(index(self.up_takes)), next(index(self.down_takes)));
         let (start, len) = (usize::from(self.name.0), usize::from(self.name.1));
         Migration {
             set: "",
@@ -300,9 +378,16 @@ impl Entry {
             name: path.get(start..start + len).unwrap_or(path),
             checksum: Checksum::from_bytes(self.checksum),
             fingerprint: Some(Fingerprint::from_bytes(self.fingerprint)),
-            up: Script { sql: up, line: self.up_line, keys: self.up_keys },
-            down: (self.down > 0).then_some(Script { sql: down, line: self.down_line, keys: self.down_keys }),
+            up: Script { sql: up, line: self.up_line, keys: self.up_keys, outside: self.up_outside },
+            down: (self.down > 0).then_some(Script {
+                sql: down,
+                line: self.down_line,
+                keys: self.down_keys,
+                outside: self.down_outside,
+            }),
             irreversible,
+            takes: [up_takes, down_takes],
+            hook: None,
         }
     }
 }
@@ -318,7 +403,7 @@ impl<'m> Migrations<'m> {
     /// used, with [`Error::Disordered`].
     #[must_use]
     pub const fn new(set: &'m str, directory: &'m str, list: &'m [Migration<'m>]) -> Self {
-        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "" }
+        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "", hooks: &[], rehearsed_on: 0 }
     }
 
     /// The same set, to be applied after these migrations of other sets.
@@ -326,6 +411,13 @@ impl<'m> Migrations<'m> {
     #[must_use]
     pub const fn after(self, after: &'m [Base<'m>]) -> Self {
         Self { after, ..self }
+    }
+
+    /// The same set, as one that was rehearsed on the engine of this version.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn rehearsed_on(self, version: i32) -> Self {
+        Self { rehearsed_on: version, ..self }
     }
 
     /// The same set, which owns the tables and views whose names start with `prefix`, in upper or lower case, and what
@@ -342,8 +434,8 @@ impl<'m> Migrations<'m> {
     #[doc(hidden)]
     #[must_use]
     pub const fn embedded(embedded: Embedded<'m>) -> Self {
-        let Embedded { set, directory, text, entries, after, table_prefix } = embedded;
-        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix }
+        let Embedded { set, directory, text, entries, after, table_prefix, hooks, rehearsed_on } = embedded;
+        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix, hooks, rehearsed_on }
     }
 
     /// The set's name in the history table.
@@ -376,12 +468,12 @@ impl<'m> Migrations<'m> {
     /// The migrations, in the order of their versions.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Migration<'m>> + ExactSizeIterator + use<'m> {
-        let Self { set, directory, list, .. } = *self;
-        let migrations = (0..self.len()).map(move |at| match list {
+        let this = *self;
+        let migrations = (0..self.len()).map(move |at| match this.list {
             List::Made(list) => list[at],
             List::Embedded(text, entries) => entries[at].migration(text),
         });
-        migrations.map(move |migration| migration.in_set(set, directory))
+        migrations.map(move |migration| this.own(migration))
     }
 
     /// The migration of this version.
@@ -394,7 +486,13 @@ impl<'m> Migrations<'m> {
                 entries.get(at).map(|entry| entry.migration(text))
             }
         };
-        migration.map(|migration| migration.in_set(self.set, self.directory))
+        migration.map(|migration| self.own(migration))
+    }
+
+    /// A migration of the list as one of this set.
+    fn own(&self, migration: Migration<'m>) -> Migration<'m> {
+        let hook = self.hooks.iter().find(|hook| hook.version == migration.version).map(|hook| hook.run);
+        Migration { hook: hook.or(migration.hook), ..migration.in_set(self.set, self.directory) }
     }
 
     /// Whether one of the migrations is this one.

@@ -8,7 +8,8 @@ use crate::backup::Backup;
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
 use crate::event::Event;
-use crate::plan::{self, Order, Plan, Rollback};
+use crate::older;
+use crate::plan::{self, Loss, Order, Plan, Rollback};
 use crate::report::{Report, Status, StepReport};
 use crate::sets::{SetHistory, Sets};
 use crate::verify::check_schema;
@@ -206,7 +207,9 @@ impl<'m> Migrator<'m> {
     /// Those that `migrate` gives before it runs anything.
     pub fn plan<D: Driver>(&self, conn: &mut D) -> Result<Plan<'m>, Error> {
         let sets = self.histories(conn)?;
-        Ok(Plan::new(Direction::Up, self.pending(conn, &sets)?, sets.len()))
+        let steps = self.pending(conn, &sets)?;
+        let losses = losses(conn, &steps, Direction::Up)?;
+        Ok(Plan::new(Direction::Up, steps, sets.len(), losses))
     }
 
     /// What [`rollback`](Self::rollback) would run now. Nothing is changed.
@@ -216,7 +219,9 @@ impl<'m> Migrator<'m> {
     /// Those that `rollback` gives before it runs anything.
     pub fn plan_rollback<D: Driver>(&self, conn: &mut D, back: Rollback) -> Result<Plan<'m>, Error> {
         let sets = self.histories(conn)?;
-        Ok(Plan::new(Direction::Down, to_take_back(&sets, back)?, sets.len()))
+        let steps = to_take_back(&sets, back)?;
+        let losses = losses(conn, &steps, Direction::Down)?;
+        Ok(Plan::new(Direction::Down, steps, sets.len(), losses))
     }
 
     /// Where every migration stands, also in a database that `migrate` would refuse. Nothing is changed.
@@ -289,11 +294,27 @@ impl<'m> Migrator<'m> {
         if plan(conn, &sets, 0)?.is_empty() {
             return Ok(Report::new(direction, done, sets.len()));
         }
+        if direction == Direction::Up {
+            older::check(conn, &sets)?;
+        }
         let session = Session::open(conn)?;
+        let mut outside = None;
+        let mut is_first = true;
         loop {
             self.when_free("starting a transaction", || session.conn.begin())?;
             let plan = |conn: &mut D, sets: &[SetHistory<'m>]| plan(conn, sets, done.len());
-            let result = self.run_in_transaction(session.conn, direction, plan, done.is_empty());
+            let is_first = std::mem::take(&mut is_first);
+            let result = match self.run_in_transaction(session.conn, direction, outside.take(), plan, is_first) {
+                Ok(Batch::Outside(migration)) => {
+                    let ran = self.run_outside(session.conn, direction, &migration);
+                    ran.map(|elapsed| outside = Some((migration, elapsed))).map(|()| (Vec::new(), 1))
+                }
+                Ok(Batch::Committed(reports, left)) => {
+                    (self.on_event)(&Event::Committed);
+                    Ok((reports, left))
+                }
+                Err(error) => Err(error),
+            };
             let (reports, left) = match result {
                 Ok(result) => result,
                 Err(error) => {
@@ -302,7 +323,6 @@ impl<'m> Migrator<'m> {
                     return Err(error);
                 }
             };
-            (self.on_event)(&Event::Committed);
             done.extend(reports);
             if left == 0 {
                 return Ok(Report::new(direction, done, sets.len()));
@@ -310,15 +330,17 @@ impl<'m> Migrator<'m> {
         }
     }
 
-    /// Plans again, under the lock, runs as many steps as belong in one transaction, and commits. Returns how many
-    /// are left beside the reports.
+    /// Plans again, under the lock, runs as many steps as belong in one transaction, and commits.
+    ///
+    /// `outside` is a step whose script has been run already, outside of a transaction.
     fn run_in_transaction<D: Driver>(
         &self,
         conn: &mut D,
         direction: Direction,
+        outside: Option<(Box<Migration<'m>>, Duration)>,
         plan: impl FnOnce(&mut D, &[SetHistory<'m>]) -> Result<Vec<Migration<'m>>, Error>,
         is_first: bool,
-    ) -> Result<(Vec<StepReport>, usize), Error> {
+    ) -> Result<Batch<'m>, Error> {
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
         let steps = plan(conn, &sets)?;
@@ -326,13 +348,37 @@ impl<'m> Migrator<'m> {
         if is_first && !steps.is_empty() {
             self.back_up(conn, &sets)?;
         }
+        let is_next =
+            |(migration, _): &(Box<Migration<'_>>, Duration)| steps.first().is_some_and(|first| first.is(migration));
+        let outside = outside.filter(is_next).map(|(_, elapsed)| elapsed);
+        let inside = steps.iter().take_while(|step| !step.is_outside_of_transactions(direction)).count();
         let count = match self.transaction {
-            Transaction::All => steps.len(),
-            Transaction::Each => steps.len().min(1),
+            _ if outside.is_some() => 1,
+            Transaction::All => inside,
+            Transaction::Each => inside.min(1),
         };
-        let reports = self.apply(conn, direction, &steps[..count])?;
+        if let (0, Some(first)) = (count, steps.first()) {
+            conn.rollback().map_err(|error| failed("ending the transaction", error))?;
+            return Ok(Batch::Outside(Box::new(*first)));
+        }
+        let reports = self.apply(conn, direction, &steps[..count], outside)?;
         self.when_free("committing", || conn.commit())?;
-        Ok((reports, steps.len() - count))
+        Ok(Batch::Committed(reports, steps.len() - count))
+    }
+
+    /// Runs the script of a step that cannot be run in a transaction. If the program is cut off before the step is in the
+    /// history, it is run again at the next start, which does no harm to what it consists of.
+    fn run_outside<D: Driver>(
+        &self,
+        conn: &mut D,
+        direction: Direction,
+        migration: &Migration<'_>,
+    ) -> Result<Duration, Error> {
+        (self.on_event)(&Event::Started { migration, direction });
+        let started = Instant::now();
+        let sql = migration.sql(direction).unwrap_or_default();
+        self.try_until_free(|| conn.run_outside(sql), |error| engine::script_failed(migration, direction, error))?;
+        Ok(started.elapsed())
     }
 
     pub(crate) fn verify_before_steps<D: Driver>(&self, conn: &mut D, sets: &[SetHistory<'_>]) -> Result<(), Error> {
@@ -353,8 +399,9 @@ impl<'m> Migrator<'m> {
         conn: &mut D,
         direction: Direction,
         steps: &[Migration<'_>],
+        outside: Option<Duration>,
     ) -> Result<Vec<StepReport>, Error> {
-        let reports = engine::run(conn, direction, steps, &self.on_event)?;
+        let reports = engine::run(conn, direction, steps, outside, &self.on_event)?;
         self.verify_after_steps(conn)?;
         Ok(reports)
     }
@@ -363,7 +410,15 @@ impl<'m> Migrator<'m> {
     pub(crate) fn when_free<T>(
         &self,
         doing: &'static str,
+        attempt: impl FnMut() -> Result<T, DriverError>,
+    ) -> Result<T, Error> {
+        self.try_until_free(attempt, |error| failed(doing, error))
+    }
+
+    fn try_until_free<T>(
+        &self,
         mut attempt: impl FnMut() -> Result<T, DriverError>,
+        failed: impl FnOnce(DriverError) -> Error,
     ) -> Result<T, Error> {
         const LONGEST_PAUSE: Duration = Duration::from_millis(50);
         let started = Instant::now();
@@ -371,7 +426,7 @@ impl<'m> Migrator<'m> {
         loop {
             let error = match attempt() {
                 Ok(value) => return Ok(value),
-                Err(error) if error.failure != Failure::Busy => return Err(failed(doing, error)),
+                Err(error) if error.failure != Failure::Busy => return Err(failed(error)),
                 Err(error) => error,
             };
             let waited = started.elapsed();
@@ -384,6 +439,34 @@ impl<'m> Migrator<'m> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// What came of a transaction.
+enum Batch<'m> {
+    /// It was committed, with these steps; so many are left.
+    Committed(Vec<StepReport>, usize),
+    /// It was not needed: the first step is to be run outside of it.
+    Outside(Box<Migration<'m>>),
+}
+
+/// How many rows there are of what these steps would take.
+fn losses<D: Driver>(conn: &mut D, steps: &[Migration<'_>], direction: Direction) -> Result<Vec<Loss>, Error> {
+    let mut losses = Vec::new();
+    for migration in steps {
+        for (table, column) in migration.takes(direction) {
+            let rows = conn.count(table, column).map_err(|error| failed("counting rows", error))?;
+            if rows > 0 {
+                losses.push(Loss {
+                    set: migration.set().to_owned(),
+                    version: migration.version(),
+                    table: table.to_owned(),
+                    column: column.map(ToOwned::to_owned),
+                    rows,
+                });
+            }
+        }
+    }
+    Ok(losses)
 }
 
 /// What is to be taken back, the last set first.

@@ -35,17 +35,53 @@ pub struct Plan<'m> {
     steps: Vec<Migration<'m>>,
     /// How many sets it is about.
     sets: usize,
+    losses: Vec<Loss>,
+}
+
+/// Rows or values that a migration would take away: those that are there now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// The set of the migration.
+    pub set: String,
+    /// Its version.
+    pub version: i64,
+    /// The table.
+    pub table: String,
+    /// The column, if only the values in it are lost.
+    pub column: Option<String>,
+    /// How many rows there are, or rows with a value in the column.
+    pub rows: u64,
+}
+
+/// `3 rows of sessions`, `1 value of users.name`.
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, column, rows, .. } = self;
+        let plural = if *rows == 1 { "" } else { "s" };
+        match column {
+            None => write!(f, "{rows} row{plural} of {table}"),
+            Some(column) => write!(f, "{rows} value{plural} of {table}.{column}"),
+        }
+    }
 }
 
 impl<'m> Plan<'m> {
-    pub(crate) const fn new(direction: Direction, steps: Vec<Migration<'m>>, sets: usize) -> Self {
-        Self { direction, steps, sets }
+    pub(crate) const fn new(direction: Direction, steps: Vec<Migration<'m>>, sets: usize, losses: Vec<Loss>) -> Self {
+        Self { direction, steps, sets, losses }
     }
 
     /// The migrations, in the order in which they would run.
     #[must_use]
     pub fn steps(&self) -> &[Migration<'m>] {
         &self.steps
+    }
+
+    /// The rows and values that would be lost, step by step: what was there when the plan was made. Only embedded
+    /// migrations know what they take.
+    #[must_use]
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
     }
 
     /// Which way they would run.
@@ -61,7 +97,8 @@ impl<'m> Plan<'m> {
     }
 }
 
-/// A line for each migration, with its set if there are several; with `{:#}`, each followed by its SQL.
+/// A line for each migration, with its set if there are several, and what it would lose; with `{:#}`, each followed by its
+/// SQL.
 impl fmt::Display for Plan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
@@ -76,6 +113,16 @@ impl fmt::Display for Plan<'_> {
         for migration in &self.steps {
             let (set, file) = (SetName::of_several(self.sets, migration.set()), migration.file(self.direction));
             write!(f, "\n  {set}{} {}  {file}", migration.version(), migration.name())?;
+            if self.direction == Direction::Up && migration.hook().is_some() {
+                f.write_str(", then its hook")?;
+            }
+            if migration.is_outside_of_transactions(self.direction) {
+                f.write_str(", outside of a transaction")?;
+            }
+            let is_its = |loss: &&Loss| loss.version == migration.version() && loss.set == migration.set();
+            for loss in self.losses.iter().filter(is_its) {
+                write!(f, "\n    loses {loss}")?;
+            }
             if f.alternate() {
                 for line in migration.sql(self.direction).unwrap_or_default().lines() {
                     write!(f, "\n    {line}")?;
@@ -165,6 +212,11 @@ pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> SetStatus 
             Some(_) => State::Applied,
         };
         steps.insert(applied.version, StepStatus::new(applied.version, &applied.name, state, Some(applied)));
+    }
+    for migration in migrations.iter().filter(|migration| migration.hook().is_some()) {
+        if let Some(step) = steps.get_mut(&migration.version()) {
+            step.has_hook = true;
+        }
     }
     SetStatus::new(migrations.set(), steps.into_values().collect())
 }

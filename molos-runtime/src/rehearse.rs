@@ -9,7 +9,7 @@ use crate::error::Step;
 use crate::migrator::Session;
 use crate::report::{Milliseconds, SetName};
 use crate::script::statement_that_begins;
-use crate::{Direction, Error, Migration, Migrator};
+use crate::{Direction, Error, Migration, Migrator, older};
 
 /// What [`Migrator::rehearse`] found out. Nothing of it is in the database.
 #[derive(Debug)]
@@ -83,6 +83,9 @@ impl Migrator<'_> {
     /// much room on the disk as the migration needs; a WAL stays as long as it has become until it is next written back.
     /// On a copy of the database, a rehearsal holds up nobody.
     ///
+    /// A script that has to be run outside of a transaction (`-- molos: no-transaction`) is left out. A hook is run: what it
+    /// does elsewhere than in this database is not undone.
+    ///
     /// All steps run in one transaction, also with [`Transaction::Each`](crate::Transaction::Each). Of the events, only
     /// [`Event::Waiting`](crate::Event::Waiting) is sent.
     ///
@@ -121,6 +124,7 @@ impl Migrator<'_> {
         if self.pending(conn, &sets)?.is_empty() {
             return Ok(Rehearsal { steps: Vec::new(), error: None, sets: sets.len() });
         }
+        older::check(conn, &sets)?;
         let session = Session::open(conn)?;
         self.when_free("starting a transaction", || session.conn.begin())?;
         let conn = &mut *session.conn;
@@ -147,7 +151,7 @@ impl Migrator<'_> {
         let mut reports = Vec::with_capacity(pending.len());
         for migration in pending {
             let rows = changes(conn)?;
-            let report = engine::run_step(conn, migration, Direction::Up, &|_| {})?;
+            let report = engine::run_step(conn, migration, Direction::Up, None, &|_| {})?;
             steps.push(StepRehearsal {
                 set: report.set.clone(),
                 version: report.version,
@@ -164,7 +168,7 @@ impl Migrator<'_> {
 
 /// Refuses what would commit a part of the rehearsal. `embed_migrations!` does so for its own.
 fn refuse_commits(pending: &[Migration<'_>]) -> Result<(), Error> {
-    for migration in pending {
+    for migration in pending.iter().filter(|migration| !migration.is_outside_of_transactions(Direction::Up)) {
         if let Some(statement) = statement_that_begins(migration.up(), &["COMMIT", "END"]) {
             let location = Box::new(engine::location(migration, Direction::Up, statement.offset));
             return Err(Error::TransactionEnded { step: Step::of(migration), location });

@@ -128,11 +128,13 @@ pub struct StepStatus {
     pub state: State,
     /// What the history says of it, if it is applied.
     pub applied: Option<Applied>,
+    /// Whether a function of the program belongs to it.
+    pub has_hook: bool,
 }
 
 impl StepStatus {
     pub(crate) fn new(version: i64, name: &str, state: State, applied: Option<&Applied>) -> Self {
-        Self { version, name: name.to_owned(), state, applied: applied.cloned() }
+        Self { version, name: name.to_owned(), state, applied: applied.cloned(), has_hook: false }
     }
 }
 
@@ -248,7 +250,7 @@ impl fmt::Display for SetStatus {
         let name_width = self.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or(0);
         for (i, step) in self.steps.iter().enumerate() {
             let separator = if i == 0 { "" } else { "\n" };
-            let StepStatus { version, name, state, applied } = step;
+            let StepStatus { version, name, state, applied, has_hook } = step;
             write!(f, "{separator}{version:version_width$} {name:name_width$}  ")?;
             match applied {
                 None => state.fmt(f)?,
@@ -256,6 +258,9 @@ impl fmt::Display for SetStatus {
                     let (at, duration) = (UtcTime(applied.applied_at), Milliseconds(applied.duration));
                     write!(f, "{state:<12}  {at}  {duration}")?;
                 }
+            }
+            if *has_hook {
+                f.write_str("  with a hook")?;
             }
         }
         Ok(())

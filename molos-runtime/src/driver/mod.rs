@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 pub(crate) use copy::{PutBack, put_back};
 pub use sqlite::violations_of;
 
-use crate::error::Source;
+pub use crate::error::Source;
 use crate::history::{Applied, Record};
-use crate::{Base, ForeignKeys, Migration, Schema, Script};
+use crate::{Base, ForeignKeys, Hook, Migration, Schema, Script};
 
 /// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
 ///
@@ -24,6 +24,9 @@ use crate::{Base, ForeignKeys, Migration, Schema, Script};
 pub trait Driver {
     /// The settings of the connection that a migration changes and puts back.
     type Settings;
+
+    /// The version of the database engine, as a number.
+    fn version(&self) -> i32;
 
     /// Whether a transaction is open.
     fn in_transaction(&self) -> bool;
@@ -46,6 +49,12 @@ pub trait Driver {
 
     /// Runs every statement of a script, inside of the open transaction.
     fn run(&mut self, script: &str, keys: ForeignKeys) -> Result<(), DriverError>;
+
+    /// Runs every statement of a script by itself. Called outside of a transaction.
+    fn run_outside(&mut self, script: &str) -> Result<(), DriverError>;
+
+    /// Runs a function of the program's, inside of the open transaction.
+    fn hook(&mut self, hook: Hook) -> Result<(), Source>;
 
     /// How many rows this connection has changed since it was opened.
     fn rows_changed(&mut self) -> Result<u64, DriverError>;
@@ -73,6 +82,9 @@ pub trait Driver {
 
     /// Takes migrations out of the history table.
     fn forget(&mut self, steps: &[Migration<'_>]) -> Result<(), DriverError>;
+
+    /// How many rows a table has, or how many of them have a value in a column; 0 for what is not there.
+    fn count(&mut self, table: &str, column: Option<&str>) -> Result<u64, DriverError>;
 
     /// The schema that there is.
     fn schema(&mut self) -> Result<Schema, DriverError>;

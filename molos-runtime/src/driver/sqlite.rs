@@ -11,9 +11,10 @@ use rusqlite::{Batch, Connection, ErrorCode, OptionalExtension as _, Row, Statem
 
 use super::{Claim, Claimed, Copied, Driver, DriverError, Failure, Violations, copy};
 use crate::catalog::quote;
+use crate::error::Source;
 use crate::history::{Applied, Record, stored_down};
 use crate::script::statements;
-use crate::{Base, Checksum, ForeignKeys, Migration, Schema, Script};
+use crate::{Base, Checksum, ForeignKeys, Hook, Migration, Schema, Script};
 
 const CREATE_HISTORY: &str = "\
 CREATE TABLE IF NOT EXISTS main._molos_migrations (
@@ -66,6 +67,10 @@ pub struct Settings {
 impl Driver for Connection {
     type Settings = Settings;
 
+    fn version(&self) -> i32 {
+        rusqlite::version_number()
+    }
+
     fn in_transaction(&self) -> bool {
         !self.is_autocommit()
     }
@@ -102,10 +107,19 @@ impl Driver for Connection {
         let legacy_alter_table = self.db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE)?;
         // Unlike the pragma, which does nothing inside of a transaction, this takes effect at once.
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, keys == ForeignKeys::On)?;
-        let result = run_statements(self, script);
+        let result = run_statements(self, script, Autocommit::Off);
         self.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
         self.set_db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, legacy_alter_table)?;
         result
+    }
+
+    fn run_outside(&mut self, script: &str) -> Result<(), DriverError> {
+        run_statements(self, script, Autocommit::On)
+    }
+
+    fn hook(&mut self, hook: Hook) -> Result<(), Source> {
+        hook(self)?;
+        if self.is_autocommit() { Err("it ended the transaction that it was run in".into()) } else { Ok(()) }
     }
 
     fn rows_changed(&mut self) -> Result<u64, DriverError> {
@@ -173,6 +187,17 @@ impl Driver for Connection {
         Ok(())
     }
 
+    fn count(&mut self, table: &str, column: Option<&str>) -> Result<u64, DriverError> {
+        let (table, column) = (quote(table), column.map(quote));
+        // Not in double quotes alone: SQLite takes what is no column for a string.
+        let column = column.map_or_else(|| "*".to_owned(), |column| format!("{table}.{column}"));
+        match self.query_row(&format!("SELECT count({column}) FROM main.{table}"), [], |row| row.get::<_, i64>(0)) {
+            Ok(rows) => Ok(u64::try_from(rows).unwrap_or(0)),
+            Err(error) if is_sql_error(&error) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn schema(&mut self) -> Result<Schema, DriverError> {
         Ok(Schema::read(self)?)
     }
@@ -183,9 +208,12 @@ impl Driver for Connection {
         empty.create_history()?;
         let mut schemas = Vec::new();
         for script in scripts {
-            empty.begin()?;
-            Driver::run(&mut empty, script.sql, script.keys)?;
-            Driver::commit(&mut empty)?;
+            // Its statements change no schema.
+            if !script.outside {
+                empty.begin()?;
+                Driver::run(&mut empty, script.sql, script.keys)?;
+                Driver::commit(&mut empty)?;
+            }
             schemas.push(Schema::read(&empty)?);
         }
         Ok(schemas)
@@ -280,7 +308,14 @@ fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
     Ok(claims)
 }
 
-fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {
+/// Whether every statement is a transaction of its own.
+#[derive(Clone, Copy, PartialEq)]
+enum Autocommit {
+    On,
+    Off,
+}
+
+fn run_statements(conn: &Connection, script: &str, autocommit: Autocommit) -> Result<(), DriverError> {
     for statement in statements(script) {
         if let Err(error) = run_statement(conn, statement.sql) {
             let offset = Some(statement.offset + offset_in(statement.sql, &error));
@@ -289,7 +324,7 @@ fn run_statements(conn: &Connection, script: &str) -> Result<(), DriverError> {
             let failure = if error.failure == Failure::Other { Failure::Script } else { error.failure };
             return Err(DriverError { failure, offset, ..error });
         }
-        if conn.is_autocommit() {
+        if conn.is_autocommit() != (autocommit == Autocommit::On) {
             let (failure, offset) = (Failure::TransactionEnded, Some(statement.offset));
             return Err(DriverError { failure, offset, source: "the transaction is over".into() });
         }

@@ -1,0 +1,3 @@
+-- molos: no-transaction
+-- molos: foreign-keys = on
+VACUUM;

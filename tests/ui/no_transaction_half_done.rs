@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/no_transaction_half_done");
+
+fn main() {}

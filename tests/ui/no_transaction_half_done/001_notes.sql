@@ -1,0 +1,3 @@
+-- molos: no-transaction
+PRAGMA journal_mode = WAL;
+CREATE TABLE notes (body TEXT);
