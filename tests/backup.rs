@@ -336,6 +336,21 @@ fn a_backup_is_put_back_when_whoever_writes_is_done_and_readers_see_the_one_or_t
 }
 
 #[test]
+fn a_backup_with_pages_of_another_size_is_put_back_as_well() -> Done {
+    let place = Place::new("wal", BOOKS);
+    Migrator::new(&library()).backup(&place.backups, Keep::All).migrate(&mut place.open())?;
+    let conn = place.open();
+    for sql in ["PRAGMA journal_mode = DELETE", "PRAGMA page_size = 8192", "VACUUM", "PRAGMA journal_mode = WAL"] {
+        conn.prepare(sql)?.query([])?.next()?;
+    }
+    assert_eq!(conn.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))?, 8192);
+    drop(conn);
+    restore(place.only(), &place.path)?;
+    assert_eq!(assert_whole(&mut place.open(), BOOKS), 1);
+    Ok(())
+}
+
+#[test]
 fn what_is_no_backup_does_not_replace_a_database() -> Done {
     let place = Place::new("wal", BOOKS);
     let [empty, text, gone] = ["empty.db", "text.db", "gone.db"].map(|name| place.path.with_file_name(name));

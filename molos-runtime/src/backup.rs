@@ -302,6 +302,7 @@ fn time() -> String {
 ///
 /// It is done through SQLite, in one transaction, so that it is safe while other connections have the database open:
 /// they see the one or the other. It waits up to 30 seconds for one that holds it. A file that is not there is made. The
+/// journal mode of the file stays, unless its page size is another than the backup's: then it is `DELETE`. The
 /// backup is checked first, and stays as it is. Whatever was written to the database after the backup is lost; where that
 /// may be wanted, copy the file first.
 ///

@@ -91,7 +91,7 @@ pub(crate) fn put_back(from: &Path, to: &Path, timeout: Duration) -> Result<(), 
     database.busy_timeout(Duration::ZERO).map_err(failed)?;
     let started = Instant::now();
     loop {
-        let error = match all_pages(&backup, &mut database) {
+        let error = match one_page_size(&backup, &database).and_then(|()| all_pages(&backup, &mut database)) {
             Ok(()) => return Ok(()),
             Err(error) => DriverError::from(error),
         };
@@ -104,6 +104,15 @@ pub(crate) fn put_back(from: &Path, to: &Path, timeout: Duration) -> Result<(), 
         }
         sleep(Duration::from_millis(20));
     }
+}
+
+/// Has pages of any size fit into a database: a WAL has those of one size.
+fn one_page_size(from: &Connection, to: &Connection) -> rusqlite::Result<()> {
+    let page_size = |conn: &Connection| conn.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
+    if page_size(from)? == page_size(to)? {
+        return Ok(());
+    }
+    run(to, "PRAGMA journal_mode = DELETE")
 }
 
 fn all_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
