@@ -12,7 +12,9 @@ use std::time::Duration;
 use common::{STEPS, assert_whole, database, library, library_to};
 use molos::rusqlite::Connection;
 use molos::rusqlite::functions::FunctionFlags;
-use molos::{Error, Event, Keep, Migration, Migrations, Migrator, Rollback, Transaction, restore};
+use molos::{
+    Checksum, Error, Event, ForeignKeys, Keep, Migration, Migrations, Migrator, Rollback, Script, Transaction, restore,
+};
 use tempfile::TempDir;
 
 type Done = std::result::Result<(), Box<dyn std::error::Error>>;
@@ -332,6 +334,24 @@ fn a_backup_is_put_back_when_whoever_writes_is_done_and_readers_see_the_one_or_t
         restoring.join().expect("it does not panic")?;
         assert_eq!(assert_whole(&mut place.open(), BOOKS), 1, "{journal}");
     }
+    Ok(())
+}
+
+#[test]
+fn one_backup_is_made_though_a_step_divides_the_transaction_and_a_downgrade_passes_that_step() -> Done {
+    let place = Place::new("delete", BOOKS);
+    let script = |sql, outside| Script { sql, line: 1, keys: ForeignKeys::Off, outside };
+    let vacuum = script("VACUUM", true);
+    let divider = Migration::of_file(2, "vacuum", "vacuum", Checksum::of("VACUUM"), vacuum, Some(vacuum));
+    let list = [STEPS[0], divider, Migration::new(3, "tags", "CREATE TABLE tags (a)").with_down("DROP TABLE tags")];
+    let migrations = Migrations::new("library", "migrations", &list);
+    let mut conn = place.open();
+    let rehearsal = Migrator::new(&migrations).rehearse(&mut conn)?;
+    assert_eq!((rehearsal.steps().len(), rehearsal.error().is_none()), (2, true));
+    Migrator::new(&migrations).backup(&place.backups, Keep::All).migrate(&mut conn)?;
+    assert!(place.names()[0].contains("-v1-") && place.names().len() == 1, "{:?}", place.names());
+    Migrator::new(&library_to(1)).downgrade(&mut conn)?;
+    assert_eq!(assert_whole(&mut conn, BOOKS), 1);
     Ok(())
 }
 
