@@ -60,6 +60,38 @@ fn drift_stops_a_migration_before_it_starts_where_that_is_asked_for() -> Done {
 }
 
 #[test]
+fn drift_that_a_migration_would_commit_is_undone_with_it_where_that_is_asked_for() -> Done {
+    let mut conn = Connection::open_in_memory()?;
+    Migrator::new(&app::MIGRATIONS).to(3).migrate(&mut conn)?;
+    conn.execute_batch("CREATE VIEW by_hand AS SELECT 1")?;
+    let before = Schema::read(&conn)?.fingerprint();
+    let careful = Migrator::new(&app::MIGRATIONS).verify_after(true);
+    let error = careful.migrate(&mut conn).expect_err("the view is still there");
+    assert!(matches!(error, Error::Drift { ref step, .. } if step.version == 4), "{error}");
+    assert_eq!(Schema::read(&conn)?.fingerprint(), before);
+    assert_eq!(careful.status(&mut conn)?.sets()[0].current(), Some(3));
+    conn.execute_batch("DROP VIEW by_hand")?;
+    assert_eq!(careful.migrate(&mut conn)?.steps().len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_way_back_that_leaves_something_is_undone_where_that_is_asked_for() -> Done {
+    let list = [
+        Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)"),
+        Migration::new(2, "tags", "CREATE TABLE tags (name TEXT)").with_down("SELECT 1"),
+    ];
+    let migrations = Migrations::new("app", "migrations", &list);
+    let mut conn = Connection::open_in_memory()?;
+    let careful = Migrator::new(&migrations).verify_after(true);
+    careful.migrate(&mut conn)?;
+    let error = careful.rollback(&mut conn, Rollback::Steps(1)).expect_err("the way back leaves the table");
+    assert!(matches!(error, Error::Drift { ref step, .. } if step.version == 1), "{error}");
+    assert_eq!(careful.status(&mut conn)?.sets()[0].current(), Some(2));
+    Ok(())
+}
+
+#[test]
 fn a_migration_that_is_still_to_come_in_between_is_no_drift() -> Done {
     let list = [
         Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)"),

@@ -271,7 +271,8 @@ fn histories_that_disagree_are_refused_before_anything_runs() -> Result {
     assert_eq!(
         refused(&[NOTES]),
         "the database is newer than this program: migration 2 (tags) was applied, and the last one this program has is 1\n\
-         help: run the newer program, or restore the database that belongs to this one"
+         help: run the newer program, restore the database that belongs to this one, or take it back with \
+         `Migrator::downgrade`, which loses what the newer program has put where this one has no place for it"
     );
     assert_eq!(
         refused(&[TAGS, more]),

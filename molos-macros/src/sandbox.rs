@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molos_runtime::driver::{Claim, Driver, DriverError, Source, Violations, violations_of};
+use molos_runtime::driver::{Claim, Copied, Driver, DriverError, Source, Violations, violations_of};
 use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::functions::FunctionFlags;
 use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -365,12 +366,20 @@ impl Driver for Sandbox {
         self.conn.rollback()
     }
 
+    fn rows_changed(&mut self) -> Result<u64, DriverError> {
+        self.conn.rows_changed()
+    }
+
     fn violations(&mut self) -> Result<Violations, DriverError> {
         self.keys.violations(&self.conn)
     }
 
     fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError> {
         self.conn.history(set)
+    }
+
+    fn stored_down(&mut self, set: &str, version: i64) -> Result<Option<String>, DriverError> {
+        self.conn.stored_down(set, version)
     }
 
     fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError> {
@@ -404,6 +413,14 @@ impl Driver for Sandbox {
 
     fn rehearse(&mut self, scripts: &mut dyn Iterator<Item = Script<'_>>) -> Result<Vec<Schema>, DriverError> {
         self.conn.rehearse(scripts)
+    }
+
+    fn file(&mut self) -> Result<Option<PathBuf>, DriverError> {
+        self.conn.file()
+    }
+
+    fn copy(&mut self, to: &Path) -> Result<Copied, DriverError> {
+        self.conn.copy(to)
     }
 
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {

@@ -25,36 +25,57 @@ pub fn run<D: Driver>(
     mut outside: Option<Duration>,
     listener: Listener<'_>,
 ) -> Result<Vec<StepReport>, Error> {
-    let violations_before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
+    let before = db.violations().map_err(|error| failed("checking foreign keys", error))?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
-        let _span = observe::step(migration, direction);
-        let before = outside.take();
-        if before.is_none() {
-            listener.emit(&Event::Started { migration, direction });
-        }
-        let started = Instant::now();
-        run_script(db, migration, direction, listener)?;
-        if direction == Direction::Up {
-            run_hook(db, migration)?;
-        }
-        let elapsed = before.unwrap_or_default() + started.elapsed();
-        listener.emit(&Event::Finished { migration, direction, elapsed });
-        reports.push(StepReport {
-            set: migration.set().to_owned(),
-            version: migration.version(),
-            name: migration.name().to_owned(),
-            elapsed,
-        });
+        reports.push(run_step(db, migration, direction, outside.take(), listener)?);
     }
+    finish(db, direction, steps, &reports, &before)?;
+    Ok(reports)
+}
+
+/// Runs one step; `outside` as in [`run`].
+pub(crate) fn run_step<D: Driver>(
+    db: &mut D,
+    migration: &Migration<'_>,
+    direction: Direction,
+    outside: Option<Duration>,
+    listener: Listener<'_>,
+) -> Result<StepReport, Error> {
+    let _span = observe::step(migration, direction);
+    if outside.is_none() {
+        listener.emit(&Event::Started { migration, direction });
+    }
+    let started = Instant::now();
+    run_script(db, migration, direction, listener)?;
+    if direction == Direction::Up {
+        run_hook(db, migration)?;
+    }
+    let elapsed = outside.unwrap_or_default() + started.elapsed();
+    listener.emit(&Event::Finished { migration, direction, elapsed });
+    Ok(StepReport {
+        set: migration.set().to_owned(),
+        version: migration.version(),
+        name: migration.name().to_owned(),
+        elapsed,
+    })
+}
+
+/// Checks every foreign key after `steps` ran, and writes the history.
+pub(crate) fn finish<D: Driver>(
+    db: &mut D,
+    direction: Direction,
+    steps: &[Migration<'_>],
+    reports: &[StepReport],
+    before: &Violations,
+) -> Result<(), Error> {
     let after = db.violations().map_err(|error| failed("checking foreign keys", error))?;
-    let violations = more(&violations_before, &after);
+    let violations = more(before, &after);
     if !violations.is_empty() {
         let steps = steps.iter().map(|migration| Step::of(migration)).collect();
         return Err(Error::ForeignKeys { steps, violations });
     }
-    write_history(db, direction, steps, &reports).map_err(|error| failed("writing the history", error))?;
-    Ok(reports)
+    write_history(db, direction, steps, reports).map_err(|error| failed("writing the history", error))
 }
 
 fn run_script<D: Driver>(
@@ -143,12 +164,12 @@ fn record_all<'m, D: Driver>(
             applied_at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
             duration,
         },
-        down: migration.down(),
+        down: migration.script(Direction::Down),
     };
     db.record(&steps.iter().zip(durations).map(record).collect::<Vec<_>>())
 }
 
-fn location(migration: &Migration<'_>, direction: Direction, offset: usize) -> Location {
+pub(crate) fn location(migration: &Migration<'_>, direction: Direction, offset: usize) -> Location {
     let (sql, line) = migration.script(direction).map_or(("", 1), |script| (script.sql, script.line));
     let position = position(sql, offset);
     let above = usize::try_from(line).unwrap_or(1).saturating_sub(1);

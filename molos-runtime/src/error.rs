@@ -1,6 +1,7 @@
 //! Everything that can go wrong, said so that the reader knows what to do next.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Checksum, DEFAULT_SET, Difference, Direction, Migration};
@@ -246,7 +247,8 @@ pub enum Error {
     /// The database is newer than this binary: migrations were applied that come after the last one it has.
     #[error(
         "the database is newer than this program: {} applied, and the last one this program has is {}\n\
-         help: run the newer program, or restore the database that belongs to this one",
+         help: run the newer program, restore the database that belongs to this one, or take it back with \
+         `Migrator::downgrade`, which loses what the newer program has put where this one has no place for it",
         were(.unknown), latest_text(*.latest)
     )]
     #[non_exhaustive]
@@ -324,6 +326,46 @@ pub enum Error {
         file: String,
         /// Why there is none, if its file says that there can be none; empty if it gives no reason.
         reason: Option<String>,
+    },
+
+    /// A migration that this binary does not have cannot be taken back: the database holds no down SQL for it.
+    #[error(
+        "{step} cannot be taken back: this program does not have it, and the database holds no down SQL for it\n\
+         help: nothing was changed; run the newer program, or restore a backup from before it"
+    )]
+    #[non_exhaustive]
+    NoStoredDown {
+        /// The migration.
+        step: Step,
+    },
+
+    /// The down SQL that the database holds for a migration is not as molos wrote it, and is not run.
+    #[error(
+        "the down SQL of {step} in the table {} cannot be trusted: {problem}\n\
+         help: nothing was changed; roll back with the newer program, which has its own, or restore a backup from before it",
+        crate::HISTORY_TABLE
+    )]
+    #[non_exhaustive]
+    StoredDown {
+        /// The migration.
+        step: Step,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The down SQL that the database holds for a migration failed.
+    #[error(
+        "{step} failed going down, with the SQL that the database holds for it: {source}\n   | {statement}\n\
+         help: nothing was changed; roll back with the newer program, or restore a backup from before it"
+    )]
+    #[non_exhaustive]
+    StoredDownFailed {
+        /// The migration.
+        step: Step,
+        /// The first line of the statement.
+        statement: String,
+        /// The database's error.
+        source: Source,
     },
 
     /// Migrations of the set are pending, where none should be.
@@ -582,6 +624,81 @@ pub enum Error {
     Interrupted {
         /// What was being done.
         during: Box<During>,
+        /// The database's error.
+        source: Source,
+    },
+
+    /// A backup was asked for of a database that is in no file: in memory, or a temporary one.
+    #[error(
+        "the database is in memory, or a temporary one, so that there is no file to back up\n\
+         help: nothing was migrated; leave out `.backup(..)` for such a database"
+    )]
+    NoFile,
+
+    /// The backup could not be made.
+    #[error(
+        "the backup {} could not be made; {doing} failed: {source}\n\
+         help: nothing was migrated, and nothing of the copy is left; make the directory writable for this user, or name \
+         another", .path.display()
+    )]
+    #[non_exhaustive]
+    Backup {
+        /// The file that it should have become.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// The database's error, or that of the file system.
+        source: Source,
+    },
+
+    /// There is no room for the backup.
+    #[error(
+        "there is no room for the backup {}: {source}\n\
+         help: nothing was migrated, and nothing of the copy is left; free as much space there as the database has, \
+         name a directory on another disk, or keep fewer backups", .path.display()
+    )]
+    #[non_exhaustive]
+    BackupFull {
+        /// The file that it should have become.
+        path: PathBuf,
+        /// The database's error, or that of the file system.
+        source: Source,
+    },
+
+    /// The backup was made and is damaged, and so is the database, or the disk.
+    #[error(
+        "the database, or the disk that the backup {} was to be on, is damaged; the copy does not pass its check: {problem}\n\
+         help: nothing was migrated, and nothing of the copy is left; run `PRAGMA integrity_check` on the database: if it \
+         is damaged, put an older backup back with `molos::restore`", .path.display()
+    )]
+    #[non_exhaustive]
+    BackupDamaged {
+        /// The file that it should have become.
+        path: PathBuf,
+        /// What the check says.
+        problem: String,
+    },
+
+    /// A file was to be restored that is no backup, or a damaged one.
+    #[error("{} cannot be restored: {problem}\nhelp: nothing was changed; take another backup", .path.display())]
+    #[non_exhaustive]
+    NotABackup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A backup could not be put back.
+    #[error(
+        "{} could not be restored: {source}\n\
+         help: the database is as it was; make its file and directory writable for this user, with room for a copy. If \
+         the file is no database any more, move it away, with its -wal and -journal, and restore again", .path.display()
+    )]
+    #[non_exhaustive]
+    Restore {
+        /// The database that was to be overwritten.
+        path: PathBuf,
         /// The database's error.
         source: Source,
     },

@@ -1,5 +1,6 @@
 //! What happens while migrations run, as data.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::{Direction, Migration, observe};
@@ -16,6 +17,13 @@ pub enum Event<'e> {
         waited: Duration,
         /// After how long it is given up.
         timeout: Duration,
+    },
+    /// A copy of the database was made and checked, before the first step; see
+    /// [`Migrator::backup`](crate::Migrator::backup).
+    #[non_exhaustive]
+    BackedUp {
+        /// The copy.
+        path: &'e Path,
     },
     /// A step is about to run.
     #[non_exhaustive]
@@ -58,23 +66,28 @@ pub enum Event<'e> {
     RolledBack,
 }
 
-/// Where events go, if anybody listens.
+/// Where events go, if anybody listens: by default, nowhere.
 #[derive(Clone, Copy, Default)]
-pub struct Listener<'l>(Option<&'l dyn Fn(&Event<'_>)>);
+pub struct Listener<'l> {
+    on_event: Option<&'l dyn Fn(&Event<'_>)>,
+    is_traced: bool,
+}
 
 impl<'l> Listener<'l> {
     pub(crate) fn new(on_event: Option<&'l dyn Fn(&Event<'_>)>) -> Self {
-        Self(on_event)
+        Self { on_event, is_traced: true }
     }
 
     /// Whether anybody wants to know of each statement, for which they have to be counted.
     pub(crate) fn wants_statements(self) -> bool {
-        self.0.is_some() || observe::wants_statements()
+        self.on_event.is_some() || (self.is_traced && observe::wants_statements())
     }
 
     pub(crate) fn emit(self, event: &Event<'_>) {
-        observe::event(event);
-        if let Some(on_event) = self.0 {
+        if self.is_traced {
+            observe::event(event);
+        }
+        if let Some(on_event) = self.on_event {
             on_event(event);
         }
     }

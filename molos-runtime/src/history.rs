@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Checksum;
+use crate::{Checksum, ForeignKeys, Script};
 
 /// The name of the history table. It belongs to molos; a migration may read it, in a view for example.
 pub const HISTORY_TABLE: &str = "_molos_migrations";
@@ -35,5 +35,68 @@ pub struct Record<'m> {
     /// What is known of the migration from now on.
     pub applied: Applied,
     /// The SQL that takes it back, kept so that an older binary can.
-    pub down: Option<&'m str>,
+    pub down: Option<Script<'m>>,
+}
+
+const HEAD: &str = "-- molos: foreign-keys = ";
+const SUM: &str = ", sha256 = ";
+
+/// The SQL that takes a migration back, as the history table keeps it: it can be run as it is, and its first line, a
+/// comment, says whether foreign keys are enforced for it, and has a checksum.
+///
+/// The checksum tells what molos wrote from what was changed since, by accident or by hand. It is no signature.
+pub(crate) fn stored_down(set: &str, version: i64, script: Script<'_>) -> String {
+    let keys = match script.keys {
+        ForeignKeys::On => "on",
+        ForeignKeys::Off => "off",
+    };
+    // A downgrade is one transaction, and what is run outside of it changes no schema.
+    let sql = if script.outside { "" } else { script.sql };
+    format!("{HEAD}{keys}{SUM}{}\n{sql}", checksum_of_down(set, version, keys, sql))
+}
+
+/// What [`stored_down`] was made of, or why it was not made by it.
+pub(crate) fn read_stored_down<'s>(set: &str, version: i64, stored: &'s str) -> Result<Script<'s>, &'static str> {
+    let parts = stored.strip_prefix(HEAD).and_then(|rest| rest.split_once('\n'));
+    let Some((keys, checksum, sql)) = parts.and_then(|(head, sql)| {
+        let (keys, checksum) = head.split_once(SUM)?;
+        Some((keys, checksum, sql))
+    }) else {
+        return Err("its first line is not one that this version of molos writes");
+    };
+    let script = |enforced| Script { sql, line: 2, keys: enforced, outside: false };
+    let script = match keys {
+        "on" => script(ForeignKeys::On),
+        "off" => script(ForeignKeys::Off),
+        _ => return Err("its first line is not one that this version of molos writes"),
+    };
+    let is_same = checksum.parse() == Ok(checksum_of_down(set, version, keys, sql));
+    if is_same { Ok(script) } else { Err("it was changed after it was written: its checksum is another") }
+}
+
+fn checksum_of_down(set: &str, version: i64, keys: &str, sql: &str) -> Checksum {
+    Checksum::of(&format!("{set} {version} {keys}\n{sql}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_back_is_read_as_it_was_written_and_not_when_anything_about_it_changed() {
+        for keys in [ForeignKeys::Off, ForeignKeys::On] {
+            let sql = "-- molos: foreign-keys = on\nDROP TABLE \"a\r\nb\";\n";
+            let stored = stored_down("app", 4, Script { sql, line: 9, keys, outside: false });
+            let script = read_stored_down("app", 4, &stored).expect("it is unchanged");
+            assert_eq!((script.sql, script.keys), (sql, keys));
+            assert!(read_stored_down("app", 5, &stored).is_err());
+            assert!(read_stored_down("core", 4, &stored).is_err());
+            assert!(read_stored_down("app", 4, &stored.replace("TABLE", "VIEW")).is_err());
+            assert!(read_stored_down("app", 4, &stored.replacen("off", "on", 1)).is_err() || keys == ForeignKeys::On);
+            assert!(read_stored_down("app", 4, sql).is_err());
+            for end in 0..stored.len() {
+                assert!(read_stored_down("app", 4, &stored[..end]).is_err(), "{end}");
+            }
+        }
+    }
 }

@@ -5,8 +5,10 @@
 //! that runs when it starts.
 
 mod adopt;
+mod backup;
 mod checksum;
 mod definition;
+mod downgrade;
 mod error;
 mod event;
 mod history;
@@ -15,6 +17,7 @@ mod migrator;
 mod observe;
 mod older;
 mod plan;
+mod rehearse;
 mod rename;
 mod report;
 mod schema;
@@ -36,6 +39,7 @@ pub mod r2d2;
 pub mod script;
 
 pub use adopt::{Adopted, AdoptedSet};
+pub use backup::{Keep, restore};
 #[doc(hidden)]
 pub use checksum::normalise;
 pub use checksum::{Checksum, NotAChecksum};
@@ -51,6 +55,7 @@ pub use migration::{Base, Embedded, Entry, Script, StepHook, down_path};
 pub use migration::{Direction, ForeignKeys, Hook, Migration, Migrations};
 pub use migrator::{Migrator, Transaction};
 pub use plan::{Loss, Plan, Rollback};
+pub use rehearse::{Rehearsal, StepRehearsal};
 pub use rename::{RenameError, rename_column};
 pub use report::{Report, SetStatus, State, Status, StepReport, StepStatus};
 pub use rusqlite;

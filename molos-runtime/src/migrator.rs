@@ -4,6 +4,7 @@ use std::fmt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::backup::Backup;
 use crate::driver::{Driver, DriverError, Failure};
 use crate::engine::{self, failed};
 use crate::event::{Event, Listener};
@@ -27,11 +28,11 @@ pub enum Transaction {
 
 type OnEvent<'m> = Box<dyn Fn(&Event<'_>) + 'm>;
 
-/// Whether the schema is compared with the one that is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verify {
-    No,
-    Before,
+/// When the schema is compared with the one that is expected.
+#[derive(Clone, Copy, Debug, Default)]
+struct Verify {
+    before: bool,
+    after: bool,
 }
 
 /// Runs a set of migrations, or several, on a database.
@@ -65,6 +66,7 @@ pub struct Migrator<'m> {
     busy_timeout: Duration,
     order: Order,
     verify: Verify,
+    pub(crate) backup: Option<Backup>,
     on_event: Option<OnEvent<'m>>,
 }
 
@@ -77,6 +79,7 @@ impl fmt::Debug for Migrator<'_> {
             .field("busy_timeout", &self.busy_timeout)
             .field("order", &self.order)
             .field("verify", &self.verify)
+            .field("backup", &self.backup)
             .finish_non_exhaustive()
     }
 }
@@ -120,12 +123,14 @@ impl<'m> Migrator<'m> {
             transaction: Transaction::All,
             busy_timeout: Duration::from_secs(30),
             order: Order::Strict,
-            verify: Verify::No,
+            verify: Verify::default(),
+            backup: None,
             on_event: None,
         }
     }
 
-    /// Migrates up to this version and no further. Only one set can be asked for a version.
+    /// Migrates up to this version and no further, and [downgrades](Self::downgrade) to it. Only one set can be asked for a
+    /// version.
     pub fn to(self, version: i64) -> Self {
         Self { target: Some(version), ..self }
     }
@@ -149,7 +154,17 @@ impl<'m> Migrator<'m> {
     /// Whether to check that nobody has changed the schema by hand, before anything is changed by a migration or a
     /// rollback. It takes as long as reading the schema; a start with nothing to do is not slowed down.
     pub fn verify_before(self, verify: bool) -> Self {
-        Self { verify: if verify { Verify::Before } else { Verify::No }, ..self }
+        Self { verify: Verify { before: verify, ..self.verify }, ..self }
+    }
+
+    /// Whether to check, before anything is committed, that the schema has become the one that the migrations lead to.
+    /// If it has not, that is [`Error::Drift`], and everything is undone: a change by hand from before the call, or what
+    /// a trigger or a function of the program did during it. It takes as long as reading the schema.
+    ///
+    /// A way back that leads to another schema than the one before its migration (`-- molos: allow inexact-down`) is drift
+    /// as well.
+    pub fn verify_after(self, verify: bool) -> Self {
+        Self { verify: Verify { after: verify, ..self.verify }, ..self }
     }
 
     /// Calls `on_event` with what happens, while it happens, on the thread that migrates.
@@ -311,10 +326,12 @@ impl<'m> Migrator<'m> {
         }
         let session = Session::open(conn)?;
         let mut outside = None;
+        let mut is_first = true;
         loop {
             self.when_free("starting a transaction", || session.conn.begin())?;
             let plan = |conn: &mut D, sets: &[SetHistory<'m>]| plan(conn, sets, done.len());
-            let result = match self.run_in_transaction(session.conn, direction, outside.take(), plan) {
+            let is_first = std::mem::take(&mut is_first);
+            let result = match self.run_in_transaction(session.conn, direction, outside.take(), plan, is_first) {
                 Ok(Batch::Outside(migration)) => {
                     let ran = self.run_outside(session.conn, direction, &migration);
                     ran.map(|elapsed| outside = Some((migration, elapsed))).map(|()| (Vec::new(), 1))
@@ -349,16 +366,18 @@ impl<'m> Migrator<'m> {
         direction: Direction,
         outside: Option<(Box<Migration<'m>>, Duration)>,
         plan: impl FnOnce(&mut D, &[SetHistory<'m>]) -> Result<Vec<Migration<'m>>, Error>,
+        is_first: bool,
     ) -> Result<Batch<'m>, Error> {
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
         let steps = plan(conn, &sets)?;
-        if self.verify == Verify::Before {
-            check_schema(conn, &sets)?;
+        self.verify_before_steps(conn, &sets)?;
+        if is_first && !steps.is_empty() {
+            self.back_up(conn, &sets)?;
         }
-        let is_first =
+        let is_next =
             |(migration, _): &(Box<Migration<'_>>, Duration)| steps.first().is_some_and(|first| first.is(migration));
-        let outside = outside.filter(is_first).map(|(_, elapsed)| elapsed);
+        let outside = outside.filter(is_next).map(|(_, elapsed)| elapsed);
         let inside = steps.iter().take_while(|step| !step.is_outside_of_transactions(direction)).count();
         let count = match self.transaction {
             _ if outside.is_some() => 1,
@@ -369,7 +388,7 @@ impl<'m> Migrator<'m> {
             conn.rollback().map_err(|error| failed("ending the transaction", error))?;
             return Ok(Batch::Outside(Box::new(*first)));
         }
-        let reports = engine::run(conn, direction, &steps[..count], outside, self.listener())?;
+        let reports = self.apply(conn, direction, &steps[..count], outside)?;
         self.when_free("committing", || conn.commit())?;
         Ok(Batch::Committed(reports, steps.len() - count))
     }
@@ -397,8 +416,33 @@ impl<'m> Migrator<'m> {
         &self.sets
     }
 
-    fn listener(&self) -> Listener<'_> {
+    pub(crate) fn listener(&self) -> Listener<'_> {
         Listener::new(self.on_event.as_deref())
+    }
+
+    pub(crate) fn verify_before_steps<D: Driver>(&self, conn: &mut D, sets: &[SetHistory<'_>]) -> Result<(), Error> {
+        if self.verify.before { check_schema(conn, sets) } else { Ok(()) }
+    }
+
+    pub(crate) fn verify_after_steps<D: Driver>(&self, conn: &mut D) -> Result<(), Error> {
+        if !self.verify.after {
+            return Ok(());
+        }
+        let sets = self.histories(conn)?;
+        check_schema(conn, &sets)
+    }
+
+    /// Runs `steps` inside of the transaction that is open, and checks what they lead to.
+    pub(crate) fn apply<D: Driver>(
+        &self,
+        conn: &mut D,
+        direction: Direction,
+        steps: &[Migration<'_>],
+        outside: Option<Duration>,
+    ) -> Result<Vec<StepReport>, Error> {
+        let reports = engine::run(conn, direction, steps, outside, self.listener())?;
+        self.verify_after_steps(conn)?;
+        Ok(reports)
     }
 
     /// Tries until no other connection holds what is wanted, or the timeout is over.

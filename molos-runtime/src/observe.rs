@@ -59,6 +59,7 @@ mod on {
                 debug!(target: "molos", number, count, sql, "statement");
             }
             Event::Finished { elapsed, .. } => info!(target: "molos", elapsed_us = micros(*elapsed), "finished"),
+            Event::BackedUp { path } => info!(target: "molos", path = %path.display(), "backed up"),
             Event::Committed => info!(target: "molos", "committed"),
             Event::RolledBack => warn!(target: "molos", "rolled back"),
         }

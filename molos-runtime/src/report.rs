@@ -268,7 +268,7 @@ impl fmt::Display for SetStatus {
 }
 
 /// A duration in milliseconds, in as many digits as a person reads.
-struct Milliseconds(Duration);
+pub(crate) struct Milliseconds(pub(crate) Duration);
 
 impl fmt::Display for Milliseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

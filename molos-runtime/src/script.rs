@@ -180,6 +180,16 @@ pub fn position(text: &str, offset: usize) -> Position {
     Position { line: 1 + before.matches('\n').count(), column: 1 + before[line_start..].chars().count() }
 }
 
+/// The first statement that begins with one of these keywords, which are in upper case.
+pub(crate) fn statement_that_begins<'s>(script: &'s str, keywords: &[&str]) -> Option<Statement<'s>> {
+    statements(script).find(|statement| {
+        let word = tokens(statement.sql)
+            .find(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment | TokenKind::Semicolon))
+            .and_then(|token| statement.sql.get(token.range));
+        word.is_some_and(|word| keywords.iter().any(|keyword| word.eq_ignore_ascii_case(keyword)))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,13 @@
 //! What differs between databases, behind one small trait. The algorithm is written once, in
 //! [`engine`](crate::engine) and [`Migrator`](crate::Migrator).
 
+mod copy;
 mod sqlite;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+pub(crate) use copy::{PutBack, put_back};
 pub use sqlite::violations_of;
 
 pub use crate::error::Source;
@@ -59,11 +62,17 @@ pub trait Driver {
     /// Runs a function of the program's, inside of the open transaction.
     fn hook(&mut self, hook: Hook) -> Result<(), Source>;
 
+    /// How many rows this connection has changed since it was opened.
+    fn rows_changed(&mut self) -> Result<u64, DriverError>;
+
     /// Every foreign key that points at nothing.
     fn violations(&mut self) -> Result<Violations, DriverError>;
 
     /// The history of `set` in the order of its versions; nothing, too, when there is no history table yet.
     fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError>;
+
+    /// The SQL that takes a migration back, as the history table has it.
+    fn stored_down(&mut self, set: &str, version: i64) -> Result<Option<String>, DriverError>;
 
     /// Whether the history, of whatever set, has this migration.
     fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError>;
@@ -89,6 +98,13 @@ pub trait Driver {
     /// The schemas that scripts lead to, one after the other, on an empty database of the same kind.
     fn rehearse(&mut self, scripts: &mut dyn Iterator<Item = Script<'_>>) -> Result<Vec<Schema>, DriverError>;
 
+    /// The file that the database is in; `None` if it is in none.
+    fn file(&mut self) -> Result<Option<PathBuf>, DriverError>;
+
+    /// Copies what is committed into the new file `to`, by another connection, and checks the copy. Called inside of a
+    /// transaction, of which nothing has reached the file yet.
+    fn copy(&mut self, to: &Path) -> Result<Copied, DriverError>;
+
     /// What other tools have noted in this database of the migrations they applied.
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError>;
 }
@@ -97,6 +113,17 @@ pub trait Driver {
 ///
 /// A key that cannot be checked at all counts once, with what the database says of it for the parent.
 pub type Violations = BTreeMap<(String, String), u64>;
+
+/// What became of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// It is sound.
+    Sound,
+    /// There was nothing to copy: the database has no table yet. There is no file.
+    Nothing,
+    /// It is not sound, for this reason.
+    Unsound(String),
+}
 
 /// The history of another tool.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! SQLite, through rusqlite.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fallible_iterator::FallibleIterator as _;
@@ -8,10 +9,10 @@ use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LE
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, ErrorCode, OptionalExtension as _, Row, Statement, params};
 
-use super::{Claim, Claimed, Driver, DriverError, Failure, Violations};
+use super::{Claim, Claimed, Copied, Driver, DriverError, Failure, Violations, copy};
 use crate::catalog::quote;
 use crate::error::Source;
-use crate::history::{Applied, Record};
+use crate::history::{Applied, Record, stored_down};
 use crate::script::{self, statements};
 use crate::{Base, Checksum, ForeignKeys, Hook, Migration, Schema, Script};
 
@@ -23,12 +24,14 @@ CREATE TABLE IF NOT EXISTS main._molos_migrations (
     checksum    TEXT    NOT NULL, -- SHA-256 of the normalised file, in hexadecimal
     applied_at  INTEGER NOT NULL, -- unix seconds
     duration_us INTEGER NOT NULL, -- microseconds
-    down        TEXT,             -- the SQL that takes it back
+    down        TEXT,             -- the SQL that takes it back; its first line has a checksum of it
     PRIMARY KEY (set_name, version)
 ) WITHOUT ROWID";
 
 const SELECT_HISTORY: &str = "\
 SELECT version, name, checksum, applied_at, duration_us FROM main._molos_migrations WHERE set_name = ?1 ORDER BY version";
+
+const SELECT_DOWN: &str = "SELECT down FROM main._molos_migrations WHERE set_name = ?1 AND version = ?2";
 
 const HISTORY_EXISTS: &str =
     "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = '_molos_migrations' COLLATE NOCASE)";
@@ -136,12 +139,31 @@ impl Driver for Connection {
         if self.is_autocommit() { Err("it ended the transaction that it was run in".into()) } else { Ok(()) }
     }
 
+    fn rows_changed(&mut self) -> Result<u64, DriverError> {
+        let changes: i64 = self.query_row("SELECT total_changes()", [], |row| row.get(0))?;
+        Ok(u64::try_from(changes).unwrap_or(0))
+    }
+
     fn violations(&mut self) -> Result<Violations, DriverError> {
         violations_of(self, None)
     }
 
     fn history(&mut self, set: &str) -> Result<Vec<Applied>, DriverError> {
         without_waiting(self, |conn| read_history(conn, set))
+    }
+
+    fn stored_down(&mut self, set: &str, version: i64) -> Result<Option<String>, DriverError> {
+        let Some(mut statement) = prepare_on_history(self, SELECT_DOWN)? else { return Ok(None) };
+        let mut rows = statement.query(params![set, version])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        match row.get_ref(0)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => match String::from_utf8(bytes.to_vec()) {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => Err(damaged(format!("the down of version {version} is not UTF-8"))),
+            },
+            other => Err(damaged(format!("the down of version {version} is {}", other.data_type()))),
+        }
     }
 
     fn has_applied(&mut self, base: &Base<'_>) -> Result<bool, DriverError> {
@@ -167,6 +189,7 @@ impl Driver for Connection {
         for Record { set, applied, down } in records {
             let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
             let checksum = applied.checksum.to_string();
+            let down = down.map(|script| stored_down(set, applied.version, script));
             let row = params![set, applied.version, applied.name, checksum, applied.applied_at, duration, down];
             statement.execute(row).map_err(refused_by_history)?;
         }
@@ -211,6 +234,17 @@ impl Driver for Connection {
             schemas.push(Schema::read(&empty)?);
         }
         Ok(schemas)
+    }
+
+    fn file(&mut self) -> Result<Option<PathBuf>, DriverError> {
+        Ok(copy::file_of(self)?)
+    }
+
+    fn copy(&mut self, to: &Path) -> Result<Copied, DriverError> {
+        match copy::file_of(self)? {
+            Some(from) => Ok(copy::copy(&from, to)?),
+            None => Ok(Copied::Nothing),
+        }
     }
 
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {

@@ -117,7 +117,7 @@ mod tests {
         let expected = "   \
             count     total ms   slowest ms      scanned    sorts  statement\n       \
                 2     1500.000      750.000         1000        1  SELECT * FROM a WHERE b IN (?, ?, ?, ?, ?, ?, ?, ?, \
-                ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,…\n       \
+                ?, ?, ?, ?, ?, ?, ?, ?, ?, ?…\n       \
                 2        1.000        0.500            -        -  COMMIT";
         assert_eq!(snapshot.to_string(), expected);
     }
