@@ -38,9 +38,10 @@ impl From<Diagnostic> for Rehearsed {
     }
 }
 
-/// What came of running them on rows.
+/// What came of running them.
 #[derive(Default)]
 pub(crate) struct Found {
+    pub(crate) fingerprints: Fingerprints,
     /// What no directive can allow.
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) findings: Vec<Finding>,
