@@ -395,3 +395,20 @@ fn what_is_no_backup_does_not_replace_a_database() -> Done {
     assert!(matches!(error, Error::Restore { .. }), "{error}");
     Ok(())
 }
+
+#[test]
+fn a_copy_that_the_disk_has_no_room_for_is_not_begun() {
+    const MORE_THAN_ANY_DISK_HAS_FREE: u64 = 8 << 40;
+    let place = Place::new("delete", BOOKS);
+    let file = fs::OpenOptions::new().write(true).open(&place.path).expect("the database");
+    if file.set_len(MORE_THAN_ANY_DISK_HAS_FREE).is_err() {
+        return; // Not every file system lets a file be so large.
+    }
+    let migrations = library();
+    let migrator = Migrator::new(&migrations).backup(&place.backups, Keep::All);
+    let error = migrator.migrate(&mut place.open()).expect_err("there is no room");
+    assert!(matches!(error, Error::BackupFull { .. }), "{error}");
+    assert!(error.to_string().contains("8796093022208 bytes are needed, and "), "{error}");
+    assert_eq!(place.names(), [""; 0]);
+    assert_eq!(library_to(1).migrate(&mut place.open()).expect("it is as it was").steps().len(), 0);
+}

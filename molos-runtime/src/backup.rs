@@ -43,15 +43,14 @@ impl Migrator<'_> {
     /// directory of its own.
     ///
     /// It holds exactly what the migration starts from: it is made while this connection holds the lock that keeps other
-    /// writers out. It is an SQLite database of one file, whatever the journal mode, with the permissions of
-    /// the original. It is written under another name,
-    /// checked (`PRAGMA integrity_check`, and its size), synced to the disk, and only then given its name; a failure
-    /// leaves nothing of it. All that takes as long as reading the database twice and writing it once.
+    /// writers out. It is an SQLite database of one file, whatever the journal mode, with the permissions of the original.
+    /// It is written under another name, checked (`PRAGMA integrity_check`, and its size), synced to the disk, and only
+    /// then given its name; a failure leaves nothing of it. All that takes as long as reading the database twice and
+    /// writing it once.
     ///
     /// The file is opened by a second connection: that cannot be done with `PRAGMA locking_mode = EXCLUSIVE`, nor with a
-    /// database that is encrypted. In tables that use functions or collations of the program, less can be checked. Space
-    /// is not looked for before: others use it as well, so that what a look says need not be true any more, and a copy for
-    /// which there is no room ends with [`Error::BackupFull`].
+    /// database that is encrypted. In tables that use functions or collations of the program, less can be checked. A copy
+    /// for which the disk has no room is not begun, and one for which others leave none is removed: [`Error::BackupFull`].
     ///
     /// [`restore`] is the way back, and [`Event::BackedUp`] has the path.
     ///
@@ -111,6 +110,7 @@ impl Migrator<'_> {
 
 /// Whether there was something to copy, and now is at `path`.
 fn copy<D: Driver>(conn: &mut D, file: &Path, path: &Path, partial: &Path) -> Result<bool, Error> {
+    has_room(file, path)?;
     create(partial).map_err(|error| of_the_file(path, "creating the copy", error))?;
     match conn.copy(partial) {
         Ok(Copied::Nothing) => return Ok(false),
@@ -138,6 +138,20 @@ fn copy<D: Driver>(conn: &mut D, file: &Path, path: &Path, partial: &Path) -> Re
         sync().map_err(|error| of_the_file(path, "syncing the directory", error))?;
     }
     Ok(true)
+}
+
+/// Whether the disk seems to have room for a copy: one that fills it would do harm before it fails.
+fn has_room(file: &Path, path: &Path) -> Result<(), Error> {
+    let directory = path.parent().unwrap_or(path);
+    // Where the system does not say, the copy finds out.
+    let Ok(free) = fs4::available_space(directory) else { return Ok(()) };
+    let size = |file: &Path| fs::metadata(file).map_or(0, |metadata| metadata.len());
+    let needed = size(file) + size(&with_suffix(file, "-wal"));
+    if needed <= free {
+        return Ok(());
+    }
+    let source = format!("{needed} bytes are needed, and {free} are free").into();
+    Err(Error::BackupFull { path: path.to_owned(), source })
 }
 
 /// Creates the file of a copy, which nobody else can read before it has the permissions of the database.
