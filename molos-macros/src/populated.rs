@@ -1,5 +1,4 @@
-//! The shadow database with rows in it, as users have them: every step is run on it up, down and up again, and on an empty
-//! one beside it where that may make a difference.
+//! The shadow database with rows in it, as users have them: every step is run on it up, down and up again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,20 +26,17 @@ const VARIANTS: usize = 8;
 ///
 /// To undo a change of the schema would make SQLite read all of it anew, so nothing is undone while all goes well.
 pub(crate) struct Populated<'s> {
-    pub(crate) stage: Stage<'s>,
-    pub(crate) territory: Territory<'s>,
+    stage: Stage<'s>,
+    territory: Territory<'s>,
     schema: Schema,
     canaries: Canaries,
     /// The rows of every table after the last step.
     snapshots: BTreeMap<String, Snapshot>,
     /// The steps that were run, all of which work on empty tables.
     passed: Vec<&'s MigrationFile>,
-    /// The database of somebody who starts the program for the first time, and how many steps it has come. It goes on only
-    /// when a step has to be run on it: what makes no use of rows and works where there are some works where there are none.
-    empty: Option<(Stage<'s>, usize)>,
     /// The views and triggers that cannot be used, with what SQLite says of each.
     broken: BTreeMap<Object, String>,
-    pub(crate) found: Found,
+    found: Found,
 }
 
 impl<'s> Populated<'s> {
@@ -52,7 +48,6 @@ impl<'s> Populated<'s> {
             canaries: Canaries::new(),
             snapshots: BTreeMap::new(),
             passed: Vec::new(),
-            empty: None,
             broken: BTreeMap::new(),
             found: Found::default(),
         };
@@ -60,79 +55,43 @@ impl<'s> Populated<'s> {
         Ok(populated)
     }
 
-    /// Goes on to the next step. The inner error is why it does not work on empty tables; it is as if it were not there
-    /// then.
-    pub(crate) fn follow(&mut self, file: &'s MigrationFile) -> Result<Result<(), Failure>, Diagnostic> {
+    pub(crate) fn finish(self) -> Found {
+        self.found
+    }
+
+    /// Goes on to the next step, which is known to work on empty tables.
+    pub(crate) fn follow(&mut self, file: &'s MigrationFile) -> Result<(), Diagnostic> {
         let before = self.schema.fingerprint();
-        let on_rows = self.stage.run(file, Direction::Up);
-        let mut seen = self.stage.sandbox.seen();
-        if (on_rows.is_err() || seen.changes_rows())
-            && let Err(failure) = self.run_on_empty(file)?
-        {
-            if on_rows.is_ok() {
-                self.restart()?;
-            }
-            return Ok(Err(failure));
-        }
-        let on_rows = match on_rows {
-            Ok(()) => Ok(()),
-            Err(failure) => self.vary_until_it_works(file, failure)?,
-        };
         self.passed.push(file);
-        let shown = self.stage.shown(&file.up);
-        let changed = match on_rows {
+        match self.try_up(file)? {
             Ok(()) => {
-                seen = self.stage.sandbox.seen();
-                let changed = self.refresh(&seen)?;
+                let (seen, changed) = self.refresh()?;
+                let shown = self.stage.shown(&file.up);
                 let (findings, robbed) = self.compare(Losses::up(file, &shown), &seen)?;
                 self.found.findings.extend(findings);
                 self.populate(file, &changed, robbed)?;
-                changed
             }
             Err(failure) => {
                 self.blame(file, Direction::Up, FAILS_ON_ROWS, failure);
-                let changed = self.restart()?;
-                seen = self.stage.sandbox.seen();
-                changed
-            }
-        };
-        self.found.errors.extend(self.territory.check(&changed, &seen, &file.up, &shown));
-        self.found.findings.extend(loss::losses(&changed, &self.schema, Losses::up(file, &shown)));
-        let own = self.schema.fingerprint().minus(&self.territory.others.fingerprint());
-        self.found.fingerprints.insert(file.version, own);
-        if seen.change == Change::Anything {
-            self.check_references(file)?;
-        }
-        if let Some(down) = &file.down {
-            let told = (self.found.findings.len(), self.found.unproven.len());
-            self.there_and_back(file, down, before)?;
-            if told != (self.found.findings.len(), self.found.unproven.len()) {
                 self.restart()?;
             }
         }
-        Ok(Ok(()))
-    }
-
-    /// Runs a step on empty tables, after all that passed.
-    fn run_on_empty(&mut self, file: &MigrationFile) -> Result<Result<(), Failure>, Diagnostic> {
-        let (mut stage, done) = match self.empty.take() {
-            Some(empty) => empty,
-            None => (self.stage.another()?, 0),
-        };
-        for file in self.passed.iter().skip(done) {
-            stage.run(file, Direction::Up).map_err(|failure| failure.diagnostic)?;
+        if self.stage.sandbox.seen().change == Change::Anything {
+            self.check_references(file)?;
         }
-        let result = stage.run(file, Direction::Up);
-        self.empty = Some((stage, self.passed.len() + usize::from(result.is_ok())));
-        Ok(result)
+        let Some(down) = &file.down else { return Ok(()) };
+        let findings = self.found.findings.len();
+        let unproven = self.found.unproven.len();
+        self.there_and_back(file, down, before)?;
+        if (findings, unproven) != (self.found.findings.len(), self.found.unproven.len()) {
+            self.restart()?;
+        }
+        Ok(())
     }
 
-    /// Runs a way up that has failed again, with other values in the rows, until it takes them.
-    fn vary_until_it_works(
-        &mut self,
-        file: &MigrationFile,
-        mut first: Failure,
-    ) -> Result<Result<(), Failure>, Diagnostic> {
+    /// Runs the way up, with other values in the rows if it does not take them.
+    fn try_up(&mut self, file: &MigrationFile) -> Result<Result<(), Failure>, Diagnostic> {
+        let Err(mut first) = self.stage.run(file, Direction::Up) else { return Ok(Ok(())) };
         let mut message = first.message.clone();
         for _ in 0..VARIANTS {
             let Some(said) = message.filter(|_| first.cause != Cause::Rows) else { break };
@@ -160,8 +119,7 @@ impl<'s> Populated<'s> {
             self.blame_both(file, "failing-down", failure, on_empty.err());
             return Ok(());
         }
-        let seen = self.stage.sandbox.seen();
-        let mut changed = self.refresh(&seen)?;
+        let (seen, mut changed) = self.refresh()?;
         let shown = self.stage.shown(down);
         self.found.errors.extend(self.territory.check(&changed, &seen, down, &shown));
         if self.schema.fingerprint() != before {
@@ -184,17 +142,19 @@ impl<'s> Populated<'s> {
             self.blame_both(file, "failing-again", only_once(failure), on_empty.err().map(only_once));
             return Ok(());
         }
-        changed.extend(self.refresh(&self.stage.sandbox.seen())?);
+        let (_, changed_again) = self.refresh()?;
+        changed.extend(changed_again);
         self.populate(file, &changed, robbed)
     }
 
     /// Reads again what the last script may have changed.
-    fn refresh(&mut self, seen: &Seen) -> Result<Vec<Changed>, Diagnostic> {
+    fn refresh(&mut self) -> Result<(Seen, Vec<Changed>), Diagnostic> {
+        let seen = self.stage.sandbox.seen();
         let changed = self.schema.refresh(self.stage.sandbox.conn(), &seen.change).map_err(|error| broken(&error))?;
         for gone in changed.iter().filter(|it| it.after.is_none()) {
             self.snapshots.remove(&gone.object.name);
         }
-        Ok(changed)
+        Ok((seen, changed))
     }
 
     /// Looks for what a script took from the rows that were there. Returns the tables that it took whole rows from, too.
@@ -303,13 +263,12 @@ impl<'s> Populated<'s> {
         Ok(stage)
     }
 
-    /// Starts again with the steps so far, as if rows had come in after the last of them. Returns what is not as it was.
-    fn restart(&mut self) -> Result<Vec<Changed>, Diagnostic> {
+    /// Starts again with the steps so far, as if rows had come in after the last of them.
+    fn restart(&mut self) -> Result<(), Diagnostic> {
         self.stage = self.replay(self.passed.len())?;
-        let refreshed = self.schema.refresh(self.stage.sandbox.conn(), &Change::Anything);
+        self.schema = self.stage.schema()?;
         self.snapshots.clear();
-        self.plant_everywhere()?;
-        refreshed.map_err(|error| broken(&error))
+        self.plant_everywhere()
     }
 
     fn plant_everywhere(&mut self) -> Result<(), Diagnostic> {

@@ -38,10 +38,9 @@ impl From<Diagnostic> for Rehearsed {
     }
 }
 
-/// What came of running them.
+/// What came of running them on rows.
 #[derive(Default)]
 pub(crate) struct Found {
-    pub(crate) fingerprints: Fingerprints,
     /// What no directive can allow.
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) findings: Vec<Finding>,

@@ -23,13 +23,6 @@ pub(crate) struct Seen {
     pub(crate) replaced: BTreeSet<String>,
 }
 
-impl Seen {
-    /// Whether it may have changed rows of the application's.
-    pub(crate) fn changes_rows(&self) -> bool {
-        self.written.iter().any(|table| !table.starts_with("sqlite_"))
-    }
-}
-
 /// Something that a migration may not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
