@@ -110,13 +110,14 @@
 ///
 /// # Rows that are made up
 ///
-/// The last five of these are found out with rows. Every migration is run twice while the crate compiles: on the tables as
-/// the migrations before it left them, as when the program starts for the first time, and on tables with rows in them,
-/// as users have them. For each new table two rows are made up: one with a value in every column, one with `NULL`
-/// wherever that is legal; for each table that is changed, one more. They follow from the catalog: types, keys, `CHECK`s.
-/// If a migration does not take them, it is tried with other values (words, numbers, JSON, times, UUIDs), and only what
-/// a constraint refuses whatever the values is an error. What fails for another reason, as a function of the program's own
-/// may, or a table that no row can be made up for, is no error; the documentation of `MIGRATIONS` names it, and why.
+/// The last five of these are found out with rows. While the crate compiles, every migration is run twice: on empty tables,
+/// as when the program starts for the first time, and on tables with rows in them. It has to work on both.
+///
+/// For each new table two rows are made up: one with a value in every column, one with `NULL` wherever that is legal; for
+/// each table that is changed, one more. They follow from the catalog: types, keys, `CHECK`s. If a migration does not take
+/// them, it is tried with other values (words, numbers, JSON, times, UUIDs), and only what a constraint refuses whatever
+/// the values is an error. What fails for another reason, as a function of the program's own may, or a table that no row
+/// can be made up for, is no error; the documentation of `MIGRATIONS` names it, and why.
 ///
 /// Virtual tables get no rows, and a way back is tried with rows, too.
 ///
