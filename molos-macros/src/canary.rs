@@ -22,7 +22,7 @@ pub(crate) struct Canaries {
     passed_over: BTreeMap<(String, String), usize>,
     /// Keys that refer to rows which were not there yet.
     unresolved: Vec<Unresolved>,
-    /// The tables that got rows.
+    /// The tables that got rows or other values.
     changed: BTreeSet<String>,
 }
 
@@ -79,7 +79,7 @@ impl Canaries {
         }
     }
 
-    /// The tables that got rows since the last call.
+    /// The tables that got rows or other values since the last call.
     pub(crate) fn take_changed(&mut self) -> BTreeSet<String> {
         std::mem::take(&mut self.changed)
     }
@@ -89,22 +89,28 @@ impl Canaries {
         self.indistinct.contains(table) || row.iter().flatten().any(|value| self.tokens.contains(value))
     }
 
-    /// Adds a row to a table. What the row refers to is made, too.
+    /// Adds a row to a table for each of `fills`. What the rows refer to is made, too.
     ///
-    /// The error is why no row could be made.
-    pub(crate) fn plant(&mut self, db: Database<'_>, table: &str, fill: Fill) -> Result<(), String> {
-        let planted = self.plant_below(db, table, fill, &mut Vec::new());
+    /// The error is why the first could not be made.
+    pub(crate) fn plant(&mut self, db: Database<'_>, table: &str, fills: &[Fill]) -> Result<(), String> {
+        let planted = self.plant_below(db, table, fills, &mut Vec::new());
         self.resolve(db.conn);
         planted
     }
 
-    fn plant_below(&mut self, db: Database<'_>, name: &str, fill: Fill, above: &mut Vec<String>) -> Result<(), String> {
+    fn plant_below(
+        &mut self,
+        db: Database<'_>,
+        name: &str,
+        fills: &[Fill],
+        above: &mut Vec<String>,
+    ) -> Result<(), String> {
         let table = Table::read(db, name).map_err(|error| error.to_string())?;
         let Some(table) = table else { return Ok(()) };
         above.push(table.name.clone());
-        let planted = self.try_to_plant(db, &table, fill, above);
+        let planted: Vec<_> = fills.iter().map(|fill| self.try_to_plant(db, &table, *fill, above)).collect();
         above.pop();
-        planted
+        planted.into_iter().next().unwrap_or(Ok(()))
     }
 
     fn try_to_plant(
@@ -157,7 +163,7 @@ impl Canaries {
                 if let Some(key) = table.keys.iter().find(|key| key.from.contains(&at)) {
                     // The row that it refers to may be spoken for.
                     let is_free = above.len() < DEEPEST && !above.contains(&key.parent.to_lowercase());
-                    goes_on |= is_free && self.plant_below(db, &key.parent, Fill::Full, above).is_ok();
+                    goes_on |= is_free && self.plant_below(db, &key.parent, &[Fill::Full], above).is_ok();
                 } else if ladder(numbers[at], &table.columns[at], &table.checks, fill).nth(rungs[at] + 1).is_some() {
                     rungs[at] += 1;
                     goes_on = true;
@@ -190,10 +196,8 @@ impl Canaries {
                 let offset = usize::from(fill == Fill::Sparse);
                 found = key.values(db.conn, offset);
                 if found.is_none() && !is_open && above.len() < DEEPEST {
-                    for fill in [Fill::Full, Fill::Sparse] {
-                        // If that does not work out, this row goes without one.
-                        let _ = self.plant_below(db, &key.parent, fill, above);
-                    }
+                    // If that does not work out, this row goes without one.
+                    let _ = self.plant_below(db, &key.parent, &[Fill::Full, Fill::Sparse], above);
                     found = key.values(db.conn, offset);
                 }
             }
@@ -246,23 +250,22 @@ impl Canaries {
     }
 
     /// Gives the canaries of these tables other values in the columns that `message` names, or in all that may hold
-    /// anything if it names none. Keys stay as they are. Returns whether anything is other than it was.
-    pub(crate) fn vary(&mut self, db: Database<'_>, tables: &BTreeSet<String>, message: &str, script: &str) -> bool {
+    /// anything if it names none. Keys stay as they are.
+    pub(crate) fn vary(&mut self, db: Database<'_>, tables: &BTreeSet<String>, message: &str, script: &str) {
         let mut said = words(message);
         said.extend(words_of_named(&checks(script), message));
         let tables: Vec<Table> = tables.iter().filter_map(|table| Table::read(db, table).ok().flatten()).collect();
         let is_said = |table: &Table, at: usize| said.contains(&table.columns[at].name.to_lowercase());
         let any_said = tables.iter().any(|table| table.free_columns().any(|at| is_said(table, at)));
-        let mut varied = false;
         for table in &tables {
             for at in table.free_columns().filter(|at| !any_said || is_said(table, *at)) {
-                varied |= self.vary_column(db.conn, table, at).unwrap_or(false);
+                // A column that cannot be changed stays as it is.
+                let _ = self.vary_column(db.conn, table, at);
             }
         }
-        varied
     }
 
-    fn vary_column(&mut self, conn: &Connection, table: &Table, at: usize) -> Result<bool> {
+    fn vary_column(&mut self, conn: &Connection, table: &Table, at: usize) -> Result<()> {
         let column = &table.columns[at];
         let rung = self.first_rung(table, column) + 1;
         let (name, quoted) = (quote(&table.name), quote(&column.name));
@@ -275,7 +278,6 @@ impl Canaries {
         let conditions = identity.iter().enumerate().map(|(at, column)| format!("{column} IS ?{}", at + 2));
         let conditions: Vec<String> = conditions.collect();
         let update = format!("UPDATE {name} SET {quoted} = ?1 WHERE {}", conditions.join(" AND "));
-        let mut varied = false;
         for row in rows {
             let (key, values) = row.split_at(identity.len());
             let texts: Vec<Option<String>> = values.iter().map(|value| text(value.into())).collect();
@@ -286,14 +288,11 @@ impl Canaries {
             let Some(rung) = rung else { break };
             if conn.execute(&update, params_from_iter(std::iter::once(&rung.value).chain(key))).is_ok() {
                 self.tokens.extend(rung.token());
-                varied = true;
+                self.changed.insert(table.name.clone());
             }
         }
-        if varied {
-            self.changed.insert(table.name.clone());
-        }
         self.passed_over.insert((table.name.clone(), column.name.clone()), rung);
-        Ok(varied)
+        Ok(())
     }
 
     /// The place of the first value to try in a column.

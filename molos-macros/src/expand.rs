@@ -68,7 +68,7 @@ pub(crate) fn migrations(
         .collect();
     let doc = migrations_doc(source, unproven);
     let own = files.iter().map(String::as_str).chain(lock.file()).map(|file| format!("/{directory}/{file}"));
-    let of_base = |base: &'_ Source| -> Vec<String> {
+    let of_base = |base: &Source| -> Vec<String> {
         base.files.iter().map(|file| format!("/{}/{file}", base.directory)).collect()
     };
     let tracked = own.chain(source.bases.iter().flat_map(of_base));

@@ -146,8 +146,7 @@ fn statement_failed(
 
 fn cause(error: &(dyn std::error::Error + 'static), message: &str) -> Cause {
     // What `ALTER TABLE` refuses where there are rows has no code of its own.
-    let starts = |start: &str| message.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start));
-    if starts("cannot add a ") {
+    if refuses_to_add(message, "") {
         return Cause::Rows;
     }
     let error = error.source().and_then(|source| source.downcast_ref::<rusqlite::Error>());
@@ -188,6 +187,26 @@ fn first_word(sql: &str) -> &str {
     tokens(sql).find(|token| token.kind == TokenKind::Word).map_or("", |token| &sql[token.range])
 }
 
+/// What `ALTER TABLE … ADD COLUMN` refuses where there are rows, and what to do.
+const REFUSED_FOR_ROWS: &[(&str, &str)] = &[
+    ("NOT NULL column", "rows that are there already need a value: add a `DEFAULT`"),
+    (
+        "REFERENCES column",
+        "rows that are there already would all refer to one row: leave the `DEFAULT` out, and fill the column in after",
+    ),
+    (
+        "column with non-constant default",
+        "add it with a constant `DEFAULT` and `UPDATE` the rows, or rebuild the table: create a new one, copy, drop the old, \
+         rename",
+    ),
+    ("STORED column", "make it `VIRTUAL`, or rebuild the table: create a new one, copy, drop the old, rename"),
+];
+
+fn refuses_to_add(message: &str, what: &str) -> bool {
+    let start = format!("cannot add a {what}");
+    message.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(&start))
+}
+
 /// Adds what is known to help against an error of SQLite's.
 fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
     if let Some(function) = message.strip_prefix("no such function: ") {
@@ -195,24 +214,8 @@ fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
             "if the program registers it, declare it with its number of arguments: `functions = [\"{function}/1\"]`"
         ));
     }
-    let help = match message.to_ascii_lowercase() {
-        message if message.starts_with("cannot add a not null column") => {
-            "rows that are there already need a value: add a `DEFAULT`"
-        }
-        message if message.starts_with("cannot add a references column") => {
-            "rows that are there already would all refer to one row: leave the `DEFAULT` out, and fill the column in after"
-        }
-        message if message.starts_with("cannot add a column with non-constant default") => {
-            "add it with a constant `DEFAULT` and `UPDATE` the rows, or rebuild the table: create a new one, copy, drop \
-             the old, rename"
-        }
-        message if message.starts_with("cannot add a stored column") => {
-            "make it `VIRTUAL`, or rebuild the table: create a new one, copy, drop the old, rename"
-        }
-        _ => "",
-    };
-    if !help.is_empty() {
-        return diagnostic.help(help);
+    if let Some((_, help)) = REFUSED_FOR_ROWS.iter().find(|(what, _)| refuses_to_add(message, what)) {
+        return diagnostic.help(*help);
     }
     let too_large = match message {
         "database or disk is full" => Some(("the database", LARGEST_DATABASE)),

@@ -208,45 +208,43 @@ impl<'s> Populated<'s> {
 
     fn plant(&mut self, version: i64, tables: &BTreeSet<String>) -> Result<(), Diagnostic> {
         let Self { stage, schema, canaries, snapshots, found, .. } = self;
-        let planted = stage.sandbox.arrange(|conn, changed| {
-            let db = Database { conn, schema };
+        let planted = stage.sandbox.arrange(|conn| {
             for table in tables {
-                let has = snapshots.get(table).map_or(0, Snapshot::canaries);
-                let fills: &[Fill] = if has < 2 { &[Fill::Full, Fill::Sparse] } else { &[Fill::Full] };
-                for fill in fills {
-                    let Err(error) = canaries.plant(db, table, *fill) else { continue };
-                    let has_rows = snapshots.get(table).is_some_and(|rows| !rows.is_empty());
-                    if !has_rows && *fill == Fill::Full {
-                        let reason = format!("no rows could be made up for `{table}`: {error}");
-                        found.unproven.push(Unproven { version, reason });
-                    }
+                let known = snapshots.get(table);
+                let has_two = known.is_some_and(|rows| rows.canaries() >= 2);
+                let fills: &[Fill] = if has_two { &[Fill::Full] } else { &[Fill::Full, Fill::Sparse] };
+                let planted = canaries.plant(Database { conn, schema }, table, fills);
+                if let (Err(error), true) = (planted, known.is_none_or(Snapshot::is_empty)) {
+                    let reason = format!("no rows could be made up for `{table}`: {error}");
+                    found.unproven.push(Unproven { version, reason });
                 }
             }
-            *changed = canaries.take_changed();
-            Ok(changed.clone())
+            canaries.take_changed()
         });
-        for table in planted.map_err(|error| broken(&error))? {
+        self.look_again(planted.map_err(|error| broken(&error))?)
+    }
+
+    /// Puts other values into the rows of the tables that the last script used. Returns whether there were any.
+    fn vary(&mut self, message: &str, script: &str) -> Result<bool, Diagnostic> {
+        let used = self.stage.sandbox.seen().used;
+        let Self { stage, schema, canaries, .. } = self;
+        let varied = stage.sandbox.arrange(|conn| {
+            canaries.vary(Database { conn, schema }, &used, message, script);
+            canaries.take_changed()
+        });
+        let varied = varied.map_err(|error| broken(&error))?;
+        let any_varied = !varied.is_empty();
+        self.look_again(varied)?;
+        Ok(any_varied)
+    }
+
+    /// Takes note of the rows that these tables have now.
+    fn look_again(&mut self, tables: BTreeSet<String>) -> Result<(), Diagnostic> {
+        for table in tables {
             let snapshot = self.snapshot(&table)?;
             self.snapshots.insert(table, snapshot);
         }
         Ok(())
-    }
-
-    /// Puts other values into the rows of the tables that the last script used.
-    fn vary(&mut self, message: &str, script: &str) -> Result<bool, Diagnostic> {
-        let used = self.stage.sandbox.seen().used;
-        let Self { stage, schema, canaries, .. } = self;
-        let varied = stage.sandbox.arrange(|conn, changed| {
-            let varied = canaries.vary(Database { conn, schema }, &used, message, script);
-            *changed = canaries.take_changed();
-            Ok(varied.then(|| changed.clone()))
-        });
-        let Some(varied) = varied.map_err(|error| broken(&error))? else { return Ok(false) };
-        for table in varied {
-            let snapshot = self.snapshot(&table)?;
-            self.snapshots.insert(table, snapshot);
-        }
-        Ok(true)
     }
 
     fn snapshot(&self, table: &str) -> Result<Snapshot, Diagnostic> {

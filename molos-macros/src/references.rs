@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use molos_runtime::catalog::{self, quote};
+use molos_runtime::driver::DriverError;
 use molos_runtime::rusqlite::{Connection, Result};
 use molos_runtime::{Object, Schema};
 
@@ -16,11 +17,7 @@ pub(crate) fn broken(conn: &Connection, schema: &Schema) -> Result<BTreeMap<Obje
             _ => continue,
         };
         if let Err(error) = conn.prepare(&using) {
-            let problem = match &error {
-                molos_runtime::rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
-                other => other.to_string(),
-            };
-            broken.insert(object.clone(), problem);
+            broken.insert(object.clone(), DriverError::from(error).source.to_string());
         }
     }
     Ok(broken)

@@ -91,20 +91,19 @@ impl Sandbox {
         &self.conn
     }
 
-    /// Changes rows without the watch that is kept over scripts, and without firing triggers. Says which tables it
-    /// changed.
-    pub(crate) fn arrange<T>(
+    /// Changes rows without the watch that is kept over scripts, and without firing triggers. `change` returns the tables
+    /// that it has changed, and so does this.
+    pub(crate) fn arrange(
         &mut self,
-        change: impl FnOnce(&Connection, &mut BTreeSet<String>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
-        let mut changed = BTreeSet::new();
+        change: impl FnOnce(&Connection) -> BTreeSet<String>,
+    ) -> rusqlite::Result<BTreeSet<String>> {
         self.conn.execute_batch("BEGIN")?;
         self.conn.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-        let result = change(&self.conn, &mut changed);
+        let changed = change(&self.conn);
         self.conn.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
         self.conn.execute_batch("COMMIT")?;
-        self.keys.touch(changed);
-        result
+        self.keys.touch(changed.iter().cloned());
+        Ok(changed)
     }
 
     /// Every foreign key that points at nothing or cannot be enforced.

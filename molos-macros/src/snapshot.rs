@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use molos_runtime::catalog::{self, quote};
+use molos_runtime::catalog::{self, Column, quote};
 use molos_runtime::rusqlite::{Connection, OptionalExtension as _, Result};
 
 use crate::canary::Canaries;
@@ -74,13 +74,14 @@ impl Snapshot {
         if !made_anew {
             return Ok(taken);
         }
+        let declared = catalog::columns(conn, table)?;
         for column in &after.columns {
             let (before, now) = (self.values(column), after.values(column));
             let comes_from = |other: &&String| {
                 *other != column && after.columns.contains(other) && !now.is_empty() && self.values(other) == now
             };
             let other = self.columns.iter().find(comes_from).filter(|_| before.is_disjoint(&now) && !before.is_empty());
-            if other.is_some() || (!before.is_subset(&now) && after.is_at_default(conn, table, column)?) {
+            if other.is_some() || (!before.is_subset(&now) && after.is_at_default(conn, &declared, column)?) {
                 taken.push(Taken::Column(column.clone(), other.cloned()));
             }
         }
@@ -97,12 +98,12 @@ impl Snapshot {
     }
 
     /// Whether a column has in all canaries what it has when an insert leaves it out.
-    fn is_at_default(&self, conn: &Connection, table: &str, column: &str) -> Result<bool> {
+    fn is_at_default(&self, conn: &Connection, declared: &[Column], column: &str) -> Result<bool> {
         let values: Vec<&str> = self.values(column).into_iter().collect();
-        let declared = catalog::columns(conn, table)?;
-        let default = declared.into_iter().find(|it| it.name.eq_ignore_ascii_case(column)).and_then(|it| it.default);
+        let default =
+            declared.iter().find(|it| it.name.eq_ignore_ascii_case(column)).and_then(|it| it.default.as_ref());
         let (Some(default), [only]) = (default, values.as_slice()) else { return Ok(values.is_empty()) };
-        let select = format!("SELECT {}", default_expression(&default));
+        let select = format!("SELECT {}", default_expression(default));
         let value = conn.query_row(&select, [], |row| row.get_ref(0).map(text))?;
         // An expression, such as the time, may give another value each time, but one for all rows of a statement.
         let is_computed = default.contains('(') || default.to_ascii_uppercase().starts_with("CURRENT_");

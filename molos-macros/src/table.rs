@@ -7,6 +7,7 @@ use molos_runtime::catalog::{Column, Kind, Table};
 use proc_macro2::{Ident, Span};
 use syn::LitStr;
 
+use crate::affinity::{Affinity, affinity};
 use crate::diagnostic::{Diagnostic, list};
 
 /// A table and the structs that are generated for it.
@@ -61,22 +62,15 @@ pub(crate) enum FieldKind {
     Value,
 }
 
-/// By the declared type, with SQLite's rules: <https://sqlite.org/datatype3.html#determination_of_column_affinity>
 fn field_kind(declared: &str) -> FieldKind {
-    let declared = declared.to_ascii_uppercase();
-    let contains = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
-    if declared == "BOOLEAN" || declared == "BOOL" {
-        FieldKind::Bool
-    } else if contains(&["INT"]) {
-        FieldKind::Integer
-    } else if contains(&["CHAR", "CLOB", "TEXT"]) {
-        FieldKind::Text
-    } else if contains(&["BLOB"]) {
-        FieldKind::Blob
-    } else if contains(&["REAL", "FLOA", "DOUB"]) {
-        FieldKind::Real
-    } else {
-        FieldKind::Value
+    let declared = declared.to_ascii_lowercase();
+    match affinity(&declared) {
+        _ if declared == "boolean" || declared == "bool" => FieldKind::Bool,
+        Affinity::Integer => FieldKind::Integer,
+        Affinity::Text => FieldKind::Text,
+        Affinity::Blob if !declared.is_empty() => FieldKind::Blob,
+        Affinity::Real => FieldKind::Real,
+        Affinity::Blob | Affinity::Numeric => FieldKind::Value,
     }
 }
 
