@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{STEPS, assert_whole, database, library, library_to};
+use common::{STEPS, assert_whole, count, database, library, library_to};
 use molos::rusqlite::Connection;
 use molos::rusqlite::functions::FunctionFlags;
 use molos::{
@@ -70,10 +70,6 @@ impl Place {
 
 fn current(conn: &mut Connection) -> i64 {
     Migrator::new(&library()).status(conn).expect("a status").sets()[0].current().unwrap_or(0)
-}
-
-fn count(conn: &Connection, table: &str) -> i64 {
-    conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
 }
 
 #[test]

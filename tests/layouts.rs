@@ -1,11 +1,13 @@
 //! A directory of every layout, as other tools write them, embedded unchanged.
 
+mod common;
 #[path = "fixtures/mod.rs"]
 mod fixtures;
 
 use molos::rusqlite::Connection;
 use molos::{Checksum, Migrations, Migrator, Rollback};
 
+use common::count;
 use fixtures::{dbmate, diesel, drizzle, goose, numbered, refinery, rusqlite_migration, up_down};
 
 /// Versions and names in their order, those with a way back marked by a minus sign.
@@ -26,10 +28,6 @@ fn there_and_back(migrations: &Migrations<'_>) -> Connection {
     migrator.migrate(&mut conn).expect("up again");
     migrator.verify(&mut conn).expect("in order");
     conn
-}
-
-fn count(conn: &Connection, table: &str) -> i64 {
-    conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
 }
 
 #[test]

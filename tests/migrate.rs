@@ -1,5 +1,7 @@
 //! The runtime, end to end, on databases of every kind of past.
 
+mod common;
+
 use std::cell::{Cell, RefCell};
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +11,8 @@ use molos::rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCO
 use molos::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos::rusqlite::{self, Connection};
 use molos::{Error, Event, Migration, Migrations, Migrator, Rollback, State, Transaction};
+
+use common::{count, memory, tables};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
@@ -32,21 +36,6 @@ const fn step(version: u8, name: &'static str, up: &'static str) -> Migration<'s
 
 fn app<'m>(list: &'m [Migration<'m>]) -> Migrations<'m> {
     Migrations::new("app", "migrations", list)
-}
-
-fn memory() -> Connection {
-    Connection::open_in_memory().expect("an in-memory database")
-}
-
-fn tables(conn: &Connection) -> Vec<String> {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name";
-    let mut statement = conn.prepare(sql).expect("a query");
-    let names = statement.query_map([], |row| row.get(0)).expect("rows");
-    names.collect::<rusqlite::Result<_>>().expect("names")
-}
-
-fn count(conn: &Connection, table: &str) -> i64 {
-    conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
 }
 
 fn current(migrator: &Migrator<'_>, conn: &mut Connection) -> Option<i64> {

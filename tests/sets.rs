@@ -1,10 +1,14 @@
 //! Several sets in one database: applied together, taken back alone.
 
+mod common;
+
 use std::cell::RefCell;
 
 use molos::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use molos::rusqlite::{self, Connection, OpenFlags};
+use molos::rusqlite::{Connection, OpenFlags};
 use molos::{Base, Checksum, Error, Event, Migration, Migrations, Migrator, Rollback, Transaction};
+
+use common::{memory, tables};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
@@ -39,17 +43,6 @@ fn core<'m>(steps: &'m [Migration<'m>]) -> Migrations<'m> {
 
 fn tasks<'m>(steps: &'m [Migration<'m>], after: &'m [Base<'m>]) -> Migrations<'m> {
     Migrations::new("tasks", "tasks/migrations", steps).after(after).table_prefix("tasks_")
-}
-
-fn memory() -> Connection {
-    Connection::open_in_memory().expect("an in-memory database")
-}
-
-fn tables(conn: &Connection) -> Vec<String> {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name";
-    let mut statement = conn.prepare(sql).expect("a query");
-    let names = statement.query_map([], |row| row.get(0)).expect("rows");
-    names.collect::<rusqlite::Result<_>>().expect("names")
 }
 
 fn told(result: std::result::Result<impl Sized, Error>) -> String {

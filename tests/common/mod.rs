@@ -1,4 +1,4 @@
-//! What several tests of failures need: migrations with rows in them, and how to tell that nothing was lost.
+//! What several tests need: databases, migrations with rows in them, and how to tell that nothing was lost.
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
@@ -55,6 +55,24 @@ const fn step(version: u8, name: &'static str, up: &'static str, down: &'static 
 
 const fn script(sql: &str) -> molos::Script<'_> {
     molos::Script { sql, line: 1, keys: molos::ForeignKeys::Off, outside: false }
+}
+
+/// A new database in memory.
+pub fn memory() -> Connection {
+    Connection::open_in_memory().expect("an in-memory database")
+}
+
+/// The tables of a database, without the history and its like.
+pub fn tables(conn: &Connection) -> Vec<String> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name";
+    let mut statement = conn.prepare(sql).expect("a query");
+    let names = statement.query_map([], |row| row.get(0)).expect("rows");
+    names.collect::<molos::rusqlite::Result<_>>().expect("names")
+}
+
+/// How many rows a table has.
+pub fn count(conn: &Connection, table: &str) -> i64 {
+    conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
 }
 
 /// All of [`STEPS`].
