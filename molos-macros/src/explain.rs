@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use molos_runtime::rusqlite;
-use molos_runtime::script::{Token, TokenKind, statements, tokens};
+use molos_runtime::script::{Token, TokenKind, statement_at, statements, tokens};
 use molos_runtime::{Error, ForeignKeys, Location};
 
 use crate::diagnostic::Diagnostic;
-use crate::file::{Script, statement_at, underline_statement};
+use crate::file::{Script, underline_statement};
 use crate::outside::PRAGMAS;
 use crate::sandbox::{LARGEST_DATABASE, LARGEST_VALUE};
 use crate::seen::{Refusal, Seen};

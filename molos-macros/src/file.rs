@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use molos_runtime::Checksum;
-use molos_runtime::script::{Statement, position, statements};
+use molos_runtime::script::{position, statement_at};
 
 use crate::diagnostic::Diagnostic;
 use crate::directive::Directives;
@@ -77,8 +77,4 @@ pub(crate) fn underline_statement(diagnostic: Diagnostic, script: &Script, shown
 pub(crate) fn underline(diagnostic: Diagnostic, script: &Script, shown: &str, within: Range<usize>) -> Diagnostic {
     let start = script.range.start;
     diagnostic.at(shown, &script.file, start + within.start..start + within.end, "")
-}
-
-pub(crate) fn statement_at(script: &str, offset: usize) -> Option<Statement<'_>> {
-    statements(script).take_while(|statement| statement.offset <= offset).last()
 }

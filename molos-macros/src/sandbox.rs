@@ -418,8 +418,8 @@ impl Driver for Sandbox {
         self.conn.file()
     }
 
-    fn copy(&mut self, to: &Path) -> Result<Copied, DriverError> {
-        self.conn.copy(to)
+    fn copy(&mut self, from: &Path, to: &Path) -> Result<Copied, DriverError> {
+        self.conn.copy(from, to)
     }
 
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {

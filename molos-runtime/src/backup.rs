@@ -112,7 +112,7 @@ impl Migrator<'_> {
 fn copy<D: Driver>(conn: &mut D, file: &Path, path: &Path, partial: &Path) -> Result<bool, Error> {
     has_room(file, path)?;
     create(partial).map_err(|error| of_the_file(path, "creating the copy", error))?;
-    match conn.copy(partial) {
+    match conn.copy(file, partial) {
         Ok(Copied::Nothing) => return Ok(false),
         Ok(Copied::Unsound(problem)) => return Err(Error::BackupDamaged { path: path.to_owned(), problem }),
         Ok(Copied::Sound) => {}
@@ -171,6 +171,9 @@ fn of_the_file(path: &Path, doing: &'static str, error: io::Error) -> Error {
 
 const PARTIAL: &str = ".partial";
 
+/// What the files of a database end with.
+const FILES: [&str; 4] = ["", "-journal", "-wal", "-shm"];
+
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
@@ -179,7 +182,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Removes a copy that is not complete, with what SQLite has put beside it.
 fn remove(partial: &Path) {
-    for suffix in ["", "-journal", "-wal", "-shm"] {
+    for suffix in FILES {
         // What is not there need not be removed, and what cannot be removed is tried again before the next backup.
         let _ = fs::remove_file(with_suffix(partial, suffix));
     }
@@ -270,7 +273,7 @@ impl Names {
 
     /// Removes what a process left that was killed during its backup. No other makes one now: this one has the lock.
     fn remove_leftovers(&self, directory: &Path) {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
+        for suffix in FILES {
             for name in self.list(directory, &format!("{PARTIAL}{suffix}")) {
                 remove(&directory.join(name.file + PARTIAL));
             }

@@ -77,7 +77,7 @@ impl Migrator<'_> {
             return Err(Error::InTransaction);
         }
         let sets = self.histories(conn)?;
-        if self.to_downgrade(conn, &sets)?.is_empty() {
+        if steps(&self.to_downgrade(conn, &sets)?)?.is_empty() {
             return Ok(Report::new(Direction::Down, Vec::new(), sets.len()));
         }
         let session = Session::open(conn)?;
@@ -98,7 +98,7 @@ impl Migrator<'_> {
     fn downgrade_in_transaction<D: Driver>(&self, conn: &mut D) -> Result<Report, Error> {
         let sets = self.histories(conn)?;
         let back = self.to_downgrade(conn, &sets)?;
-        let steps = back.iter().map(step).collect::<Result<Vec<_>, _>>()?;
+        let steps = steps(&back)?;
         if !steps.is_empty() {
             self.back_up(conn, &sets)?;
         }
@@ -112,7 +112,7 @@ impl Migrator<'_> {
         Ok(Report::new(Direction::Down, reports, sets.len()))
     }
 
-    /// What is to be taken back, checked as far as that goes without running it.
+    /// What is to be taken back.
     fn to_downgrade<'s, D: Driver>(&self, conn: &mut D, sets: &'s [SetHistory<'_>]) -> Result<Vec<Back<'s>>, Error> {
         if self.target.is_some() {
             of_one_set(sets)?;
@@ -132,14 +132,15 @@ impl Migrator<'_> {
             }
             back.extend(known.into_iter().map(Back::Known));
         }
-        for stored in &back {
-            step(stored)?;
-        }
         Ok(back)
     }
 }
 
-/// The migration that the engine runs.
+/// The migrations that the engine runs, checked as far as that goes without running them.
+fn steps<'s>(back: &'s [Back<'s>]) -> Result<Vec<Migration<'s>>, Error> {
+    back.iter().map(step).collect()
+}
+
 fn step<'s>(back: &'s Back<'s>) -> Result<Migration<'s>, Error> {
     let Stored { set, applied, down } = match back {
         Back::Known(migration) => return Ok(*migration),

@@ -7,7 +7,7 @@ use crate::error::{During, Location, Step, Violation};
 use crate::event::{Event, Listener};
 use crate::history::{Applied, Record};
 use crate::report::StepReport;
-use crate::script::{Statement, position, statements};
+use crate::script::{Statement, position, statement_at, statements};
 use crate::{Direction, Error, Migration, observe};
 
 /// Runs `steps`, checks every foreign key and writes the history, all inside of the transaction that is open.
@@ -183,8 +183,7 @@ pub(crate) fn location(migration: &Migration<'_>, direction: Direction, offset: 
 
 /// The first line of the statement that holds the byte at `offset`.
 fn first_line(script: &str, offset: usize) -> &str {
-    let statement = statements(script).take_while(|statement| statement.offset <= offset).last();
-    statement.and_then(|statement| statement.sql.lines().next()).unwrap_or_default()
+    statement_at(script, offset).and_then(|statement| statement.sql.lines().next()).unwrap_or_default()
 }
 
 fn more(before: &Violations, after: &Violations) -> Vec<Violation> {

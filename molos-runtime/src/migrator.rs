@@ -326,33 +326,32 @@ impl<'m> Migrator<'m> {
         }
         let session = Session::open(conn)?;
         let mut outside = None;
-        let mut is_first = true;
         loop {
             self.when_free("starting a transaction", || session.conn.begin())?;
+            let is_first = done.is_empty() && outside.is_none();
             let plan = |conn: &mut D, sets: &[SetHistory<'m>]| plan(conn, sets, done.len());
-            let is_first = std::mem::take(&mut is_first);
-            let result = match self.run_in_transaction(session.conn, direction, outside.take(), plan, is_first) {
-                Ok(Batch::Outside(migration)) => {
-                    let ran = self.run_outside(session.conn, direction, &migration);
-                    ran.map(|elapsed| outside = Some((migration, elapsed))).map(|()| (Vec::new(), 1))
+            let batch = self.run_in_transaction(session.conn, direction, outside.take(), plan, is_first);
+            let batch = batch.and_then(|batch| {
+                if let Batch::Outside(migration) = &batch {
+                    let elapsed = self.run_outside(session.conn, direction, migration)?;
+                    outside = Some((migration.clone(), elapsed));
                 }
+                Ok(batch)
+            });
+            match batch {
+                Ok(Batch::Outside(_)) => {}
                 Ok(Batch::Committed(reports, left)) => {
                     self.listener().emit(&Event::Committed);
-                    Ok((reports, left))
+                    done.extend(reports);
+                    if left == 0 {
+                        return Ok(Report::new(direction, done, sets.len()));
+                    }
                 }
-                Err(error) => Err(error),
-            };
-            let (reports, left) = match result {
-                Ok(result) => result,
                 Err(error) => {
                     drop(session);
                     self.listener().emit(&Event::RolledBack);
                     return Err(error);
                 }
-            };
-            done.extend(reports);
-            if left == 0 {
-                return Ok(Report::new(direction, done, sets.len()));
             }
         }
     }

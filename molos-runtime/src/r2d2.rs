@@ -6,15 +6,12 @@ use std::time::Duration;
 pub use ::r2d2::{Pool, PooledConnection};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::driver::DriverError;
+use crate::driver::{Driver as _, DriverError};
 use crate::engine::failed;
 use crate::sets::Sets;
 use crate::{Error, Migrator};
 
 const OPENING: &str = "opening the database of the pool";
-
-/// `Connection::path` is, with an older rusqlite, what it was opened with, and not a file.
-const IS_FILE: &str = "SELECT coalesce(length(file), 0) > 0 FROM pragma_database_list WHERE name = 'main'";
 
 /// Opens the connections of an `r2d2::Pool` to a SQLite file.
 ///
@@ -84,8 +81,7 @@ impl Manager {
     pub fn file_with(path: impl AsRef<Path>, migrator: &Migrator<'static>) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
         let mut conn = Connection::open(&path).map_err(|error| failed(OPENING, DriverError::from(error)))?;
-        let is_file = || Ok(conn.query_row(IS_FILE, [], |row| row.get::<_, bool>(0))?);
-        if !migrator.when_free(OPENING, is_file)? {
+        if migrator.when_free(OPENING, || conn.file())?.is_none() {
             return Err(refused("a database in memory belongs to one connection; use a file"));
         }
         migrator.migrate(&mut conn)?;

@@ -180,6 +180,12 @@ pub fn position(text: &str, offset: usize) -> Position {
     Position { line: 1 + before.matches('\n').count(), column: 1 + before[line_start..].chars().count() }
 }
 
+/// The statement that holds the byte at `offset`, or the last one before it.
+#[must_use]
+pub fn statement_at(script: &str, offset: usize) -> Option<Statement<'_>> {
+    statements(script).take_while(|statement| statement.offset <= offset).last()
+}
+
 /// The first statement that begins with one of these keywords, which are in upper case.
 pub(crate) fn statement_that_begins<'s>(script: &'s str, keywords: &[&str]) -> Option<Statement<'s>> {
     statements(script).find(|statement| {

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags, ffi};
 
+use super::sqlite::{is_sql_error, run_statement};
 use super::{Copied, DriverError, Failure};
 use crate::catalog::quote;
 
@@ -53,14 +54,14 @@ pub(super) fn copy(from: &Path, to: &Path) -> rusqlite::Result<Copied> {
         let mut copy = Connection::open(to)?;
         // A copy that is not complete is thrown away, and a complete one is synced once.
         for pragma in ["PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"] {
-            run(&copy, pragma)?;
+            run_statement(&copy, pragma)?;
         }
         all_pages(&source, &mut copy)?;
     }
     drop(source);
     let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // The copy of a database in WAL mode is in it as well, and could not be read from where nothing can be written.
-    run(&copy, "PRAGMA journal_mode = DELETE")?;
+    run_statement(&copy, "PRAGMA journal_mode = DELETE")?;
     let copied = self::size(&copy)?;
     if copied != size {
         return Ok(Copied::Unsound(format!("it has {copied} bytes, and the database {size}")));
@@ -112,7 +113,7 @@ fn one_page_size(from: &Connection, to: &Connection) -> rusqlite::Result<()> {
     if page_size(from)? == page_size(to)? {
         return Ok(());
     }
-    run(to, "PRAGMA journal_mode = DELETE")
+    run_statement(to, "PRAGMA journal_mode = DELETE")
 }
 
 fn all_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
@@ -140,20 +141,13 @@ fn size(conn: &Connection) -> rusqlite::Result<i64> {
     Ok(one("PRAGMA page_count")?.saturating_mul(one("PRAGMA page_size")?))
 }
 
-fn run(conn: &Connection, pragma: &str) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare(pragma)?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(())
-}
-
 /// What SQLite finds wrong with a database.
 fn problem(conn: &Connection) -> rusqlite::Result<Option<String>> {
     let error = match check(conn, "PRAGMA integrity_check(1)") {
         Ok(problem) => return Ok(problem),
         Err(error) => error,
     };
-    if !needs_the_program(&error) {
+    if !is_sql_error(&error) {
         return Err(error);
     }
     // An index, a `CHECK` or a generated column needs a function or a collation that only the program has. The tables
@@ -164,7 +158,7 @@ fn problem(conn: &Connection) -> rusqlite::Result<Option<String>> {
         match check(conn, &format!("PRAGMA integrity_check({})", quote(&name))) {
             Ok(None) => {}
             Ok(problem) => return Ok(problem),
-            Err(error) if needs_the_program(&error) => {}
+            Err(error) if is_sql_error(&error) => {}
             Err(error) => return Err(error),
         }
     }
@@ -174,8 +168,4 @@ fn problem(conn: &Connection) -> rusqlite::Result<Option<String>> {
 fn check(conn: &Connection, pragma: &str) -> rusqlite::Result<Option<String>> {
     let found: String = conn.query_row(pragma, [], |row| row.get(0))?;
     Ok((found != "ok").then_some(found))
-}
-
-fn needs_the_program(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqlInputError { .. }) || error.sqlite_error_code() == Some(ErrorCode::Unknown)
 }

@@ -101,9 +101,9 @@ pub trait Driver {
     /// The file that the database is in; `None` if it is in none.
     fn file(&mut self) -> Result<Option<PathBuf>, DriverError>;
 
-    /// Copies what is committed into the new file `to`, by another connection, and checks the copy. Called inside of a
-    /// transaction, of which nothing has reached the file yet.
-    fn copy(&mut self, to: &Path) -> Result<Copied, DriverError>;
+    /// Copies what is committed in the database's file `from` into the new file `to`, by another connection, and checks the
+    /// copy. Called inside of a transaction, of which nothing has reached the file yet.
+    fn copy(&mut self, from: &Path, to: &Path) -> Result<Copied, DriverError>;
 
     /// What other tools have noted in this database of the migrations they applied.
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError>;

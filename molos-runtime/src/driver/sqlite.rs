@@ -240,11 +240,8 @@ impl Driver for Connection {
         Ok(copy::file_of(self)?)
     }
 
-    fn copy(&mut self, to: &Path) -> Result<Copied, DriverError> {
-        match copy::file_of(self)? {
-            Some(from) => Ok(copy::copy(&from, to)?),
-            None => Ok(Copied::Nothing),
-        }
+    fn copy(&mut self, from: &Path, to: &Path) -> Result<Copied, DriverError> {
+        Ok(copy::copy(from, to)?)
     }
 
     fn claims(&mut self) -> Result<Vec<Claim>, DriverError> {
@@ -355,7 +352,7 @@ fn run_statements(
     Ok(())
 }
 
-fn run_statement(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+pub(super) fn run_statement(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     let mut batch = Batch::new(conn, sql);
     while let Some(mut statement) = batch.next()? {
         let mut rows = statement.query([])?;
@@ -479,7 +476,7 @@ fn is_interrupt(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether SQLite could not make sense of a statement, in the schema that there is.
-fn is_sql_error(error: &rusqlite::Error) -> bool {
+pub(super) fn is_sql_error(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqlInputError { .. }) || error.sqlite_error_code() == Some(ErrorCode::Unknown)
 }
 
