@@ -408,3 +408,24 @@ fn a_copy_that_the_disk_has_no_room_for_is_not_begun() {
     assert_eq!(place.names(), [""; 0]);
     assert_eq!(library_to(1).migrate(&mut place.open()).expect("it is as it was").steps().len(), 0);
 }
+
+#[test]
+fn a_copy_is_made_whenever_it_is_asked_for_and_nothing_else_changes() -> Done {
+    let place = Place::new("WAL", BOOKS);
+    let migrations = library();
+    let mut conn = place.open();
+    let path = Migrator::new(&migrations).back_up(&mut conn, &place.backups, Keep::Newest(1))?.ok_or("no copy")?;
+    assert_eq!(path, place.only());
+    assert_eq!(assert_whole(&mut Connection::open(&path)?, BOOKS), 1);
+    assert_eq!(Migrator::new(&migrations).status(&mut conn)?.sets()[0].current(), Some(1));
+    assert!(conn.is_autocommit());
+
+    let again = Migrator::new(&migrations).back_up(&mut conn, &place.backups, Keep::Newest(1))?.ok_or("no copy")?;
+    assert_eq!(again, place.only());
+
+    let nothing = place.backups.join("nothing.db");
+    assert_eq!(Migrator::new(&migrations).back_up(&mut Connection::open(nothing)?, &place.backups, Keep::All)?, None);
+    let memory = Migrator::new(&migrations).back_up(&mut Connection::open_in_memory()?, &place.backups, Keep::All);
+    assert!(matches!(memory, Err(Error::NoFile)), "{memory:?}");
+    Ok(())
+}

@@ -4,7 +4,7 @@
 mod fixtures;
 
 use molos::rusqlite::{Connection, Result};
-use molos::{Candidate, Error, Migration, Migrations, Migrator, Rollback, Schema};
+use molos::{Candidate, Error, Migration, Migrations, Migrator, Rollback, Schema, Tool};
 
 use fixtures::{diesel, drizzle, molos_schema as app, numbered as books, refinery, rusqlite_migration, up_down};
 
@@ -149,7 +149,7 @@ fn two_sets_without_a_prefix_are_told_apart_by_what_they_make() -> Done {
 
 #[test]
 fn the_histories_of_other_tools_are_read_and_left_alone() -> Done {
-    fn adopt(migrations: &Migrations<'_>, count: usize, history: &str) -> Result<(i64, Option<&'static str>), Error> {
+    fn adopt(migrations: &Migrations<'_>, count: usize, history: &str) -> Result<(i64, Option<Tool>), Error> {
         let mut conn = made_without_molos(migrations, count);
         conn.execute_batch(history).expect("a history");
         let dump = |conn: &Connection| -> i64 {
@@ -165,28 +165,28 @@ fn the_histories_of_other_tools_are_read_and_left_alone() -> Done {
     let refinery = "CREATE TABLE refinery_schema_history (version INT4 PRIMARY KEY, name VARCHAR(255), applied_on \
                     VARCHAR(255), checksum VARCHAR(255)); \
                     INSERT INTO refinery_schema_history (version) VALUES (1), (2), (3);";
-    assert_eq!(adopt(&refinery::MIGRATIONS, 3, refinery)?, (3, Some("refinery")));
+    assert_eq!(adopt(&refinery::MIGRATIONS, 3, refinery)?, (3, Some(Tool::Refinery)));
 
     let sqlx = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL); \
                 INSERT INTO _sqlx_migrations VALUES (20240115093000, 'readings');";
-    assert_eq!(adopt(&up_down::MIGRATIONS, 1, sqlx)?, (20_240_115_093_000, Some("sqlx")));
+    assert_eq!(adopt(&up_down::MIGRATIONS, 1, sqlx)?, (20_240_115_093_000, Some(Tool::Sqlx)));
 
     let diesel = "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP); \
                   INSERT INTO __diesel_schema_migrations (version) VALUES ('0'), ('20230101123456');";
     let versions: Vec<i64> = diesel::MIGRATIONS.iter().map(|migration| migration.version()).take(2).collect();
     assert_eq!(versions, [0, 20_230_101_123_456]);
-    assert_eq!(adopt(&diesel::MIGRATIONS, 2, diesel)?, (20_230_101_123_456, Some("diesel")));
+    assert_eq!(adopt(&diesel::MIGRATIONS, 2, diesel)?, (20_230_101_123_456, Some(Tool::Diesel)));
 
     let count = rusqlite_migration::MIGRATIONS.len();
     let (version, tool) = adopt(&rusqlite_migration::MIGRATIONS, count, &format!("PRAGMA user_version = {count}"))?;
     assert_eq!(
         (Some(version), tool),
-        (rusqlite_migration::MIGRATIONS.latest().map(|last| last.version()), Some("rusqlite_migration"))
+        (rusqlite_migration::MIGRATIONS.latest().map(|last| last.version()), Some(Tool::RusqliteMigration))
     );
 
     let drizzle = "CREATE TABLE __drizzle_migrations (id INTEGER PRIMARY KEY, hash text NOT NULL, created_at numeric); \
                    INSERT INTO __drizzle_migrations (hash) VALUES ('a');";
-    assert_eq!(adopt(&drizzle::MIGRATIONS, 1, drizzle)?.1, Some("drizzle"));
+    assert_eq!(adopt(&drizzle::MIGRATIONS, 1, drizzle)?.1, Some(Tool::Drizzle));
     Ok(())
 }
 
@@ -204,9 +204,20 @@ fn a_history_that_the_schema_or_the_program_contradicts_is_not_believed() -> Don
     let adopt = |conn: &mut Connection| Migrator::new(&refinery::MIGRATIONS).adopt(conn).expect_err("a contradiction");
     let error = adopt(&mut history("(1), (2), (3)"));
     assert!(
-        matches!(error, Error::NotAdopted { candidate: Candidate::History("refinery"), ref step, .. } if step.version == 3),
+        matches!(error, Error::NotAdopted { candidate: Candidate::History(Tool::Refinery), ref step, .. } if step.version == 3),
         "{error}"
     );
+    let other = Migrator::new(&refinery::MIGRATIONS).adopt_from(&mut history("(1), (2)"), Tool::Sqlx);
+    assert_eq!(
+        other.expect_err("it is refinery's").to_string(),
+        "this database has no history of sqlx, but of refinery\n\
+         help: name a tool whose history it has, or none: then the schema alone decides"
+    );
+    // A `user_version` of the program's own is not looked at beside another history, unless that is asked for.
+    let numbered = history("(1), (2)");
+    numbered.pragma_update(None, "user_version", 2)?;
+    let adopted = Migrator::new(&refinery::MIGRATIONS).adopt_from(&mut { numbered }, Tool::RusqliteMigration)?;
+    assert_eq!((adopted.sets()[0].version, adopted.sets()[0].tool), (2, Some(Tool::RusqliteMigration)));
     let error = adopt(&mut history("(1), (7)"));
     assert_eq!(
         error.to_string(),

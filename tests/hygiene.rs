@@ -22,6 +22,15 @@ mod among_names_of_the_prelude {
     molos::embed_migrations!("tests/fixtures/kinds", rename = { "no_key" => Line });
 }
 
+/// Of the two structs of a table that was renamed, one is used.
+#[test]
+fn a_name_that_the_program_chose_may_be_unused() {
+    mod db {
+        molos::embed_migrations!("tests/fixtures/kinds", rename = { "no_key" => Line });
+    }
+    assert_eq!(db::tables::NewLine::new("text").body, "text");
+}
+
 /// The same directory twice in one crate.
 pub mod twice {
     molos::embed_migrations!("tests/fixtures/kinds");

@@ -198,7 +198,7 @@ fn a_version_or_a_number_of_steps_is_about_one_set() -> Result {
     let all = || Migrator::new([&core, &tasks]);
     let mut conn = memory();
     let several = "a version or a number of steps is about one set, and these are several: \"core\", \"tasks\"\n\
-                   help: make a `Migrator` for the one set that is meant";
+                   help: name the one that is meant, with `Migrator::only` or on the command line with `--set`";
     assert_eq!(told(all().to(1).migrate(&mut conn)), several);
     assert_eq!(told(all().to(1).adopt(&mut conn)), several);
     all().migrate(&mut conn)?;
@@ -376,5 +376,40 @@ fn a_start_with_nothing_to_do_reads_the_history_once_for_each_set_and_no_more() 
     assert_eq!(Migrator::new([&tasks, &core]).migrate(&mut conn)?.to_string(), "up to date");
     assert_eq!(*seen.lock().expect("a lock"), ["Select", "Select"]);
     assert_eq!(std::fs::read(&path)?, before);
+    Ok(())
+}
+
+#[test]
+fn one_set_of_several_is_run_alone_and_another_name_is_none_of_them() -> Result {
+    let (core_steps, tasks_steps, after) = (core_steps(), tasks_steps(), after_core());
+    let (core, tasks) = (core(&core_steps), tasks(&tasks_steps, &after));
+    let both = || Migrator::new([&core, &tasks]);
+    let mut conn = memory();
+    both().only("core")?.to(1).migrate(&mut conn)?;
+    both().only("tasks")?.migrate(&mut conn)?;
+    both().only("tasks")?.rollback(&mut conn, Rollback::Steps(1))?;
+    assert_eq!(tables(&conn), ["tasks_items", "users"]);
+    assert_eq!(
+        both().only("notes").expect_err("no such set").to_string(),
+        "there is no set \"notes\"\nhelp: the sets of this program are \"core\", \"tasks\""
+    );
+    Ok(())
+}
+
+#[test]
+fn everybody_who_wants_to_know_is_told() -> Result {
+    let steps = core_steps();
+    let core = core(&steps);
+    let told = RefCell::new(Vec::new());
+    let tell = |who: &'static str| {
+        let told = &told;
+        move |event: &Event<'_>| {
+            if matches!(event, Event::Committed) {
+                told.borrow_mut().push(who);
+            }
+        }
+    };
+    Migrator::new(&core).on_event(tell("first")).on_event(tell("second")).migrate(&mut memory())?;
+    assert_eq!(*told.borrow(), ["first", "second"]);
     Ok(())
 }

@@ -78,6 +78,10 @@ impl Directives {
                     .help("`on` enforces foreign keys while this file runs; without it they are checked at the end"));
             }
             ("no-transaction", "") => self.no_transaction = true,
+            ("unfinished", "") => {
+                return Err(Diagnostic::new("this migration is not written yet")
+                    .help("write it, and remove this line; nothing runs it before that"));
+            }
             ("irreversible", reason) => self.irreversible = Some(reason.to_owned()),
             _ => return Err(unknown(name)),
         }
@@ -120,11 +124,12 @@ fn allow(text: &str, range: Range<usize>) -> Result<Allow, Diagnostic> {
 
 fn unknown(name: &str) -> Diagnostic {
     let error = Diagnostic::new(format!("unknown directive `{name}`"));
-    match nearest(name, &["foreign-keys", "irreversible", "no-transaction", "allow"]) {
+    match nearest(name, &["foreign-keys", "irreversible", "no-transaction", "unfinished", "allow"]) {
         Some(meant) => error.help(format!("did you mean `{meant}`?")),
         None => error.help(
             "there are `-- molos: foreign-keys = on` (or `off`, which is the default), \
-             `-- molos: irreversible = <the reason>`, `-- molos: no-transaction` and `-- molos: allow <what> <of what>`",
+             `-- molos: irreversible = <the reason>`, `-- molos: no-transaction`, `-- molos: unfinished` and \
+             `-- molos: allow <what> <of what>`",
         ),
     }
 }

@@ -83,6 +83,11 @@ pub(crate) fn migrations(
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::Embedded {
             set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
             hooks: const { &[#(#hooks),*] }, rehearsed_on: #rehearsed_on,
+            manifest_dir: if ::core::cfg!(debug_assertions) {
+                ::core::option::Option::Some(::core::env!("CARGO_MANIFEST_DIR"))
+            } else {
+                ::core::option::Option::None
+            },
         });
 
         // Named so that an edit of one of these files compiles this crate again, and so does a request for a lock.
@@ -254,7 +259,7 @@ pub(crate) fn tables(models: &[Model], molos: &Path) -> TokenStream {
     });
     quote! {
         /// The tables and views of the schema that the migrations lead to.
-        #[allow(dead_code, non_snake_case, unreachable_pub, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, non_snake_case, unreachable_pub, unused_imports, clippy::all, clippy::pedantic)]
         pub mod tables {
             #(#tables)*
         }

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use molos_runtime::Checksum;
+use molos_runtime::layout::Layout;
 use molos_runtime::script::{position, statement_at};
 
 use crate::diagnostic::Diagnostic;
 use crate::directive::Directives;
-use crate::layout::Layout;
 
 /// The migrations of a directory.
 pub(crate) struct Source {

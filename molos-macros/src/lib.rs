@@ -12,7 +12,6 @@ mod finding;
 mod input;
 mod keys;
 mod ladder;
-mod layout;
 mod lint;
 mod lock;
 mod loss;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use molos_runtime::layout::{self, Layout, Misnamed, Named};
 use molos_runtime::script::{is_blank, position};
 use molos_runtime::{Checksum, down_path, normalise};
 use syn::LitStr;
@@ -15,7 +16,6 @@ use crate::diagnostic::{Diagnostic, list};
 use crate::directive;
 use crate::file::{MigrationFile, Script, Source};
 use crate::input::{Input, normal};
-use crate::layout::{self, Layout, Misnamed, Named};
 use crate::outside;
 use crate::sections;
 

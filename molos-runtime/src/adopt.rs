@@ -29,7 +29,35 @@ pub struct AdoptedSet {
     /// How many migrations are now recorded as applied.
     pub recorded: usize,
     /// The other tool whose history agrees, if there is one.
-    pub tool: Option<&'static str>,
+    pub tool: Option<Tool>,
+}
+
+/// Another tool whose history [`Migrator::adopt`] can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tool {
+    /// `refinery_schema_history`.
+    Refinery,
+    /// `_sqlx_migrations`.
+    Sqlx,
+    /// `__diesel_schema_migrations`.
+    Diesel,
+    /// `__drizzle_migrations`.
+    Drizzle,
+    /// `PRAGMA user_version`, which many programs use for something else: of several histories, the last to be believed.
+    RusqliteMigration,
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Refinery => "refinery",
+            Self::Sqlx => "sqlx",
+            Self::Diesel => "diesel",
+            Self::Drizzle => "drizzle",
+            Self::RusqliteMigration => "rusqlite_migration",
+        })
+    }
 }
 
 impl Adopted {
@@ -104,6 +132,20 @@ impl Migrator<'_> {
     /// [`Error::AlreadyAdopted`], [`Error::NotAdopted`] with what differs, [`Error::AmbiguousSchema`],
     /// [`Error::OtherHistory`], or when the database cannot be read or written. Nothing is recorded then.
     pub fn adopt<D: Driver>(&self, conn: &mut D) -> Result<Adopted, Error> {
+        self.adopt_as(conn, None)
+    }
+
+    /// Like [`adopt`](Self::adopt), with the history of this tool, which has to be there.
+    ///
+    /// # Errors
+    ///
+    /// As for `adopt`, and [`Error::NoOtherHistory`]. Only one set can be asked: the history of another tool does not say
+    /// which set it is about.
+    pub fn adopt_from<D: Driver>(&self, conn: &mut D, tool: Tool) -> Result<Adopted, Error> {
+        self.adopt_as(conn, Some(tool))
+    }
+
+    fn adopt_as<D: Driver>(&self, conn: &mut D, from: Option<Tool>) -> Result<Adopted, Error> {
         if conn.in_transaction() {
             return Err(Error::InTransaction);
         }
@@ -112,13 +154,20 @@ impl Migrator<'_> {
         let conn = &mut *session.conn;
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
-        if self.target.is_some() {
+        if self.target.is_some() || from.is_some() {
             of_one_set(&sets)?;
         }
         let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
         // The history of another tool does not say which set it is about.
         let claims = if sets.len() > 1 { Ok(Vec::new()) } else { conn.claims() };
-        let claims = claims.map_err(|error| failed("reading the history of another tool", error))?;
+        let mut claims = claims.map_err(|error| failed("reading the history of another tool", error))?;
+        if let Some(tool) = from {
+            let found = claims.iter().map(|claim| claim.tool).collect();
+            claims.retain(|claim| claim.tool == tool);
+            if claims.is_empty() {
+                return Err(Error::NoOtherHistory { tool, found });
+            }
+        }
         let all: Vec<Vec<Migration<'_>>> = sets.iter().map(|known| known.set.iter().collect()).collect();
         let is_known = all.iter().flatten().all(|migration| migration.fingerprint().is_some());
         let needed = !is_known || Owners::new(&sets, &[]).is_shared();
@@ -228,7 +277,7 @@ fn weight(differences: &[Difference]) -> usize {
 /// The last migration that another tool says was applied.
 fn last<'m>(migrations: &Migrations<'m>, Claim { tool, applied }: &Claim) -> Result<Migration<'m>, Error> {
     const NAME_IT: &str = "correct it, or name the last migration that was applied with `.to(version)`";
-    let other = |problem: String| Error::OtherHistory { tool, problem, help: NAME_IT };
+    let other = |problem: String| Error::OtherHistory { tool: *tool, problem, help: NAME_IT };
     let count = match applied {
         Claimed::Count(count) => *count,
         Claimed::Versions(versions) => {

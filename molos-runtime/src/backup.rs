@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::driver::{Copied, Driver, DriverError, Failure, PutBack, put_back};
 use crate::engine::failed;
 use crate::event::Event;
+use crate::migrator::Session;
 use crate::sets::SetHistory;
 use crate::{DEFAULT_SET, Error, Migrator};
 
@@ -85,9 +86,42 @@ impl Migrator<'_> {
         self
     }
 
+    /// Copies the database into `directory` now, in the way that [`backup`](Self::backup) describes, and returns the path of
+    /// the copy, or `None` if there is nothing in the database yet. Other writers wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoFile`] for a database in memory, [`Error::Backup`], [`Error::BackupFull`], [`Error::BackupDamaged`], or when
+    /// the database cannot be read.
+    pub fn back_up<D: Driver>(
+        &self,
+        conn: &mut D,
+        directory: impl AsRef<Path>,
+        keep: Keep,
+    ) -> Result<Option<PathBuf>, Error> {
+        if conn.in_transaction() {
+            return Err(Error::InTransaction);
+        }
+        let session = Session::open(conn)?;
+        self.when_free("starting a transaction", || session.conn.begin())?;
+        let sets = self.histories(session.conn)?;
+        self.copy_into(session.conn, &sets, directory.as_ref(), keep)
+    }
+
     /// Makes the backup, if one is wanted. Called under the lock, before anything is written.
-    pub(crate) fn back_up<D: Driver>(&self, conn: &mut D, sets: &[SetHistory<'_>]) -> Result<(), Error> {
+    pub(crate) fn back_up_first<D: Driver>(&self, conn: &mut D, sets: &[SetHistory<'_>]) -> Result<(), Error> {
         let Some(Backup { directory, keep }) = &self.backup else { return Ok(()) };
+        self.copy_into(conn, sets, directory, *keep)?;
+        Ok(())
+    }
+
+    fn copy_into<D: Driver>(
+        &self,
+        conn: &mut D,
+        sets: &[SetHistory<'_>],
+        directory: &Path,
+        keep: Keep,
+    ) -> Result<Option<PathBuf>, Error> {
         let file = conn.file().map_err(|error| failed("looking for the database's file", error))?;
         let file = file.ok_or(Error::NoFile)?;
         let names = Names::new(&file, sets);
@@ -100,11 +134,12 @@ impl Migrator<'_> {
         if !matches!(made, Ok(true)) {
             remove(&partial);
         }
-        if made? {
-            names.remove_old(directory, *keep, &label, &path);
-            self.listener().emit(&Event::BackedUp { path: &path });
+        if !made? {
+            return Ok(None);
         }
-        Ok(())
+        names.remove_old(directory, keep, &label, &path);
+        self.listener().emit(&Event::BackedUp { path: &path });
+        Ok(Some(path))
     }
 }
 

@@ -100,7 +100,7 @@ impl Migrator<'_> {
         let back = self.to_downgrade(conn, &sets)?;
         let steps = steps(&back)?;
         if !steps.is_empty() {
-            self.back_up(conn, &sets)?;
+            self.back_up_first(conn, &sets)?;
         }
         let reports = self.apply(conn, Direction::Down, &steps, None).map_err(|error| match error {
             Error::Statement { step, location, source, .. } if location.file.starts_with(HISTORY_TABLE) => {

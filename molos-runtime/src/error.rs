@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Checksum, DEFAULT_SET, Difference, Direction, Migration};
+use crate::{Checksum, DEFAULT_SET, Difference, Direction, Migration, Tool};
 
 /// Which migration an error is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub enum Candidate {
     /// It was named, with [`Migrator::to`](crate::Migrator::to).
     Asked,
     /// The history of this tool ends with it.
-    History(&'static str),
+    History(Tool),
 }
 
 /// An error of the database's own driver, such as [`rusqlite::Error`].
@@ -432,11 +432,34 @@ pub enum Error {
     #[non_exhaustive]
     OtherHistory {
         /// The tool.
-        tool: &'static str,
+        tool: Tool,
         /// What does not fit.
         problem: String,
         /// What to do.
         help: &'static str,
+    },
+
+    /// A database was to be adopted as another tool left it, and has no history of that tool.
+    #[error(
+        "this database has no history of {tool}{}\n\
+         help: name a tool whose history it has, or none: then the schema alone decides", instead(.found)
+    )]
+    #[non_exhaustive]
+    NoOtherHistory {
+        /// The tool.
+        tool: Tool,
+        /// The tools whose history it has.
+        found: Vec<Tool>,
+    },
+
+    /// A set was asked for that is none of those that there are.
+    #[error("there is no set \"{set}\"\nhelp: the sets of this program are {}", names(.known))]
+    #[non_exhaustive]
+    UnknownSet {
+        /// The name.
+        set: String,
+        /// The names of the sets.
+        known: Vec<String>,
     },
 
     /// Two of the sets have one name.
@@ -482,7 +505,7 @@ pub enum Error {
     /// A version or a number of steps was given to several sets, each of which has versions of its own.
     #[error(
         "a version or a number of steps is about one set, and these are several: {}\n\
-         help: make a `Migrator` for the one set that is meant", names(.sets)
+         help: name the one that is meant, with `Migrator::only` or on the command line with `--set`", names(.sets)
     )]
     #[non_exhaustive]
     SeveralSets {
@@ -742,6 +765,10 @@ fn list(items: &[impl fmt::Display]) -> String {
 fn names(sets: &[String]) -> String {
     let quoted: Vec<String> = sets.iter().map(|set| format!("\"{set}\"")).collect();
     quoted.join(", ")
+}
+
+fn instead(found: &[Tool]) -> String {
+    if found.is_empty() { String::new() } else { format!(", but of {}", list(found)) }
 }
 
 fn lines(differences: &[Difference]) -> String {

@@ -31,6 +31,8 @@ pub mod catalog;
 pub mod driver;
 #[doc(hidden)]
 pub mod engine;
+#[doc(hidden)]
+pub mod layout;
 #[cfg(feature = "monitor")]
 pub mod monitor;
 #[cfg(feature = "r2d2")]
@@ -38,7 +40,7 @@ pub mod r2d2;
 #[doc(hidden)]
 pub mod script;
 
-pub use adopt::{Adopted, AdoptedSet};
+pub use adopt::{Adopted, AdoptedSet, Tool};
 pub use backup::{Keep, restore};
 #[doc(hidden)]
 pub use checksum::normalise;
@@ -57,6 +59,8 @@ pub use migrator::{Migrator, Transaction};
 pub use plan::{Loss, Plan, Rollback};
 pub use rehearse::{Rehearsal, StepRehearsal};
 pub use rename::{RenameError, rename_column};
+#[doc(hidden)]
+pub use report::{Milliseconds, UtcTime};
 pub use report::{Report, SetStatus, State, Status, StepReport, StepStatus};
 pub use rusqlite;
 #[doc(hidden)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
@@ -289,6 +290,7 @@ pub struct Migrations<'m> {
     pub(crate) table_prefix: &'m str,
     hooks: &'m [StepHook],
     pub(crate) rehearsed_on: i32,
+    manifest_dir: Option<&'m str>,
 }
 
 /// The last migration of another directory that a set was rehearsed after, and so needs.
@@ -316,6 +318,8 @@ pub struct Embedded<'m> {
     pub hooks: &'m [StepHook],
     /// The version of the database engine that the migrations were rehearsed on, as a number.
     pub rehearsed_on: i32,
+    /// The directory of the crate, in a debug build.
+    pub manifest_dir: Option<&'m str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -403,7 +407,16 @@ impl<'m> Migrations<'m> {
     /// used, with [`Error::Disordered`].
     #[must_use]
     pub const fn new(set: &'m str, directory: &'m str, list: &'m [Migration<'m>]) -> Self {
-        Self { set, directory, list: List::Made(list), after: &[], table_prefix: "", hooks: &[], rehearsed_on: 0 }
+        Self {
+            set,
+            directory,
+            list: List::Made(list),
+            after: &[],
+            table_prefix: "",
+            hooks: &[],
+            rehearsed_on: 0,
+            manifest_dir: None,
+        }
     }
 
     /// The same set, to be applied after these migrations of other sets.
@@ -434,8 +447,10 @@ impl<'m> Migrations<'m> {
     #[doc(hidden)]
     #[must_use]
     pub const fn embedded(embedded: Embedded<'m>) -> Self {
-        let Embedded { set, directory, text, entries, after, table_prefix, hooks, rehearsed_on } = embedded;
-        Self { set, directory, list: List::Embedded(text, entries), after, table_prefix, hooks, rehearsed_on }
+        let Embedded { set, directory, text, entries, after, table_prefix, hooks, rehearsed_on, manifest_dir } =
+            embedded;
+        let list = List::Embedded(text, entries);
+        Self { set, directory, list, after, table_prefix, hooks, rehearsed_on, manifest_dir }
     }
 
     /// The set's name in the history table.
@@ -448,6 +463,13 @@ impl<'m> Migrations<'m> {
     #[must_use]
     pub const fn directory(&self) -> &'m str {
         self.directory
+    }
+
+    /// Where that directory was when the program was compiled. A release build does not know it, so that the same sources
+    /// give the same binary wherever they are.
+    #[must_use]
+    pub fn source_directory(&self) -> Option<PathBuf> {
+        self.manifest_dir.map(|manifest_dir| Path::new(manifest_dir).join(self.directory))
     }
 
     /// How many migrations there are.

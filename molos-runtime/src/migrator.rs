@@ -129,6 +129,15 @@ impl<'m> Migrator<'m> {
         }
     }
 
+    /// The same for one of its sets alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSet`].
+    pub fn only(self, set: &str) -> Result<Self, Error> {
+        Ok(Self { sets: self.sets.only(set)?, ..self })
+    }
+
     /// Migrates up to this version and no further, and [downgrades](Self::downgrade) to it. Only one set can be asked for a
     /// version.
     pub fn to(self, version: i64) -> Self {
@@ -167,7 +176,8 @@ impl<'m> Migrator<'m> {
         Self { verify: Verify { after: verify, ..self.verify }, ..self }
     }
 
-    /// Calls `on_event` with what happens, while it happens, on the thread that migrates.
+    /// Calls `on_event` with what happens, while it happens, on the thread that migrates. Of several that are given, each is
+    /// called, in this order.
     ///
     /// The feature `tracing` sends the same to a subscriber of the `tracing` crate, whether this is called or not.
     ///
@@ -189,7 +199,20 @@ impl<'m> Migrator<'m> {
     /// # }
     /// ```
     pub fn on_event(self, on_event: impl Fn(&Event<'_>) + 'm) -> Self {
-        Self { on_event: Some(Box::new(on_event)), ..self }
+        let on_event: OnEvent<'m> = match self.on_event {
+            None => Box::new(on_event),
+            Some(first) => Box::new(move |event| {
+                first(event);
+                on_event(event);
+            }),
+        };
+        Self { on_event: Some(on_event), ..self }
+    }
+
+    /// What it runs.
+    #[must_use]
+    pub const fn sets(&self) -> &Sets<'m> {
+        &self.sets
     }
 
     /// Applies what is pending, in every set.
@@ -372,7 +395,7 @@ impl<'m> Migrator<'m> {
         let steps = plan(conn, &sets)?;
         self.verify_before_steps(conn, &sets)?;
         if is_first && !steps.is_empty() {
-            self.back_up(conn, &sets)?;
+            self.back_up_first(conn, &sets)?;
         }
         let is_next =
             |(migration, _): &(Box<Migration<'_>>, Duration)| steps.first().is_some_and(|first| first.is(migration));
@@ -407,12 +430,6 @@ impl<'m> Migrator<'m> {
         let run = || conn.run_outside(sql, &mut engine::announce(migration, direction, self.listener()));
         self.try_until_free(run, |error| engine::script_failed(migration, direction, error))?;
         Ok(started.elapsed())
-    }
-
-    /// What it runs.
-    #[cfg(feature = "r2d2")]
-    pub(crate) fn sets(&self) -> &Sets<'m> {
-        &self.sets
     }
 
     pub(crate) fn listener(&self) -> Listener<'_> {

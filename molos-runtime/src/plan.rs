@@ -213,9 +213,10 @@ pub(crate) fn status(migrations: &Migrations, history: &[Applied]) -> SetStatus 
         };
         steps.insert(applied.version, StepStatus::new(applied.version, &applied.name, state, Some(applied)));
     }
-    for migration in migrations.iter().filter(|migration| migration.hook().is_some()) {
+    for migration in migrations.iter() {
         if let Some(step) = steps.get_mut(&migration.version()) {
-            step.has_hook = true;
+            step.has_hook = migration.hook().is_some();
+            step.has_down = migration.down().is_some();
         }
     }
     SetStatus::new(migrations.set(), steps.into_values().collect())

@@ -130,11 +130,14 @@ pub struct StepStatus {
     pub applied: Option<Applied>,
     /// Whether a function of the program belongs to it.
     pub has_hook: bool,
+    /// Whether this binary has a way back for it. What is [`Unknown`](State::Unknown) may have one in the database, see
+    /// [`Migrator::downgrade`](crate::Migrator::downgrade).
+    pub has_down: bool,
 }
 
 impl StepStatus {
     pub(crate) fn new(version: i64, name: &str, state: State, applied: Option<&Applied>) -> Self {
-        Self { version, name: name.to_owned(), state, applied: applied.cloned(), has_hook: false }
+        Self { version, name: name.to_owned(), state, applied: applied.cloned(), has_hook: false, has_down: false }
     }
 }
 
@@ -250,7 +253,7 @@ impl fmt::Display for SetStatus {
         let name_width = self.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or(0);
         for (i, step) in self.steps.iter().enumerate() {
             let separator = if i == 0 { "" } else { "\n" };
-            let StepStatus { version, name, state, applied, has_hook } = step;
+            let StepStatus { version, name, state, applied, has_hook, .. } = step;
             write!(f, "{separator}{version:version_width$} {name:name_width$}  ")?;
             match applied {
                 None => state.fmt(f)?,
@@ -268,7 +271,8 @@ impl fmt::Display for SetStatus {
 }
 
 /// A duration in milliseconds, in as many digits as a person reads.
-pub(crate) struct Milliseconds(pub(crate) Duration);
+#[derive(Clone, Copy, Debug)]
+pub struct Milliseconds(pub Duration);
 
 impl fmt::Display for Milliseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -277,7 +281,8 @@ impl fmt::Display for Milliseconds {
 }
 
 /// Unix seconds as a person reads a time, `2026-11-24T01:34:00Z`.
-struct UtcTime(i64);
+#[derive(Clone, Copy, Debug)]
+pub struct UtcTime(pub i64);
 
 impl fmt::Display for UtcTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -34,6 +34,22 @@ impl<'m> From<Vec<&Migrations<'m>>> for Sets<'m> {
 }
 
 impl<'m> Sets<'m> {
+    /// The sets, as they were given.
+    #[must_use]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Migrations<'m>> {
+        self.0.iter()
+    }
+
+    /// The set of this name alone.
+    pub(crate) fn only(&self, name: &str) -> Result<Self, Error> {
+        let unknown = || {
+            let known = self.names().into_iter().map(ToOwned::to_owned).collect();
+            Error::UnknownSet { set: name.to_owned(), known }
+        };
+        let set = self.0.iter().find(|set| set.set() == name).ok_or_else(unknown)?;
+        Ok(Self(vec![*set]))
+    }
+
     /// Their names.
     pub(crate) fn names(&self) -> Vec<&'m str> {
         self.0.iter().map(Migrations::set).collect()

@@ -13,7 +13,7 @@ pub use sqlite::violations_of;
 pub use crate::error::Source;
 use crate::history::{Applied, Record};
 use crate::script::Statement;
-use crate::{Base, ForeignKeys, Hook, Migration, Schema, Script};
+use crate::{Base, ForeignKeys, Hook, Migration, Schema, Script, Tool};
 
 /// A connection that migrations can be run on. It is implemented for [`rusqlite::Connection`].
 ///
@@ -129,7 +129,7 @@ pub enum Copied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The tool.
-    pub tool: &'static str,
+    pub tool: Tool,
     /// What it says was applied.
     pub applied: Claimed,
 }

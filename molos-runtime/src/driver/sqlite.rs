@@ -14,7 +14,7 @@ use crate::catalog::quote;
 use crate::error::Source;
 use crate::history::{Applied, Record, stored_down};
 use crate::script::{self, statements};
-use crate::{Base, Checksum, ForeignKeys, Hook, Migration, Schema, Script};
+use crate::{Base, Checksum, ForeignKeys, Hook, Migration, Schema, Script, Tool};
 
 const CREATE_HISTORY: &str = "\
 CREATE TABLE IF NOT EXISTS main._molos_migrations (
@@ -289,11 +289,11 @@ fn prepare_on_history<'c>(conn: &'c Connection, sql: &str) -> Result<Option<Stat
 }
 
 /// The histories that are tables: the tool, the table, and what makes its rows versions.
-const CLAIMS: &[(&str, &str, &str)] = &[
-    ("refinery", "refinery_schema_history", "SELECT version FROM refinery_schema_history ORDER BY 1"),
-    ("sqlx", "_sqlx_migrations", "SELECT version FROM _sqlx_migrations ORDER BY 1"),
+const CLAIMS: &[(Tool, &str, &str)] = &[
+    (Tool::Refinery, "refinery_schema_history", "SELECT version FROM refinery_schema_history ORDER BY 1"),
+    (Tool::Sqlx, "_sqlx_migrations", "SELECT version FROM _sqlx_migrations ORDER BY 1"),
     (
-        "diesel",
+        Tool::Diesel,
         "__diesel_schema_migrations",
         "SELECT CAST(replace(replace(version, '-', ''), '_', '') AS INTEGER) FROM __diesel_schema_migrations ORDER BY 1",
     ),
@@ -308,14 +308,14 @@ fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
     for (tool, table, sql) in CLAIMS {
         if exists(table)? {
             let versions = conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            claims.push(Claim { tool, applied: Claimed::Versions(versions) });
+            claims.push(Claim { tool: *tool, applied: Claimed::Versions(versions) });
         }
     }
     let drizzle = if exists("__drizzle_migrations")? { count(DRIZZLE)? } else { 0 };
     let user_version = count("PRAGMA user_version")?;
-    for (tool, count) in [("drizzle", drizzle), ("rusqlite_migration", user_version)] {
-        // Many programs use `user_version` for something else, so it is believed only when nothing else is there.
-        if let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0 && claims.is_empty()) {
+    // Many programs use `user_version` for something else, so it comes last.
+    for (tool, count) in [(Tool::Drizzle, drizzle), (Tool::RusqliteMigration, user_version)] {
+        if let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0) {
             claims.push(Claim { tool, applied: Claimed::Count(count) });
         }
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A way to lay out a directory of migrations. One directory has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Layout {
+pub enum Layout {
     /// `001_name.sql`, with `001_name.down.sql` beside it; goose, dbmate and drizzle too.
     Plain,
     /// `001_name.up.sql` and `001_name.down.sql`: sqlx, golang-migrate.
@@ -17,7 +17,8 @@ pub(crate) enum Layout {
 
 impl Layout {
     /// What a file of this layout is called.
-    pub(crate) const fn example(self) -> &'static str {
+    #[must_use]
+    pub const fn example(self) -> &'static str {
         match self {
             Self::Plain => "001_name.sql",
             Self::UpDown => "001_name.up.sql",
@@ -29,7 +30,7 @@ impl Layout {
 
 /// What the name of a migration's file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Named {
+pub enum Named {
     /// It takes the schema up.
     Up { layout: Layout, version: i64, name: Range<usize> },
     /// It takes the schema back down.
@@ -38,7 +39,7 @@ pub(crate) enum Named {
 
 /// Why a file is none of the directory's migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Misnamed {
+pub enum Misnamed {
     /// Its name fits no layout.
     NoLayout,
     /// Its version is past what an `i64` holds.
@@ -46,7 +47,7 @@ pub(crate) enum Misnamed {
 }
 
 /// Reads the path of an `.sql` file, relative to the directory of migrations.
-pub(crate) fn parse(path: &str) -> Result<Named, Misnamed> {
+pub fn parse(path: &str) -> Result<Named, Misnamed> {
     if let Some((folder, file)) = path.split_once('/') {
         let (version, name) = numbered(folder)?;
         return match file {

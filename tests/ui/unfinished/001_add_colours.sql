@@ -1,0 +1,3 @@
+-- add_colours: what changes, and why.
+-- molos: unfinished
+
