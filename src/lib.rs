@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![allow(clippy::needless_doctest_main, reason = "a build script has one")]
 
+#[cfg(feature = "cli")]
+#[doc(inline)]
+pub use molos_cli as cli;
 /// Embeds a directory of SQL migrations, checked by running every file while the crate compiles.
 ///
 /// The directory is relative to the `Cargo.toml` of the crate that is compiled, and `"migrations"` if it is left out.
@@ -83,6 +86,7 @@
 /// | `-- molos: foreign-keys = on` | foreign keys are enforced while the file runs; without it, or with `off`, they are only checked before the commit |
 /// | `-- molos: allow <what> <of what>` | that is what is meant, and no error: see below |
 /// | `-- molos: no-transaction` | the file is run by itself, outside of any transaction, and not while the crate compiles: only `VACUUM` and the pragmas `auto_vacuum`, `journal_mode` and `page_size`; what comes before it is committed first |
+/// | `-- molos: unfinished` | a compile error until the line is removed: `db new` writes it, so that nothing applies what is not written yet |
 /// | `-- molos: irreversible = <the reason>` | there is no way back; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
 ///
 /// # What is an error until the file allows it
@@ -139,7 +143,7 @@
 ///   without its up; are two ways back of one migration.
 /// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
 ///   up; ask to be run outside of a transaction.
-/// - **A directive** is unknown, allows what is unknown, does not say what it is about, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
+/// - **A directive** says `unfinished`; is unknown, allows what is unknown, does not say what it is about, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
 ///   one.
 /// - **A file with `no-transaction`** has a statement that could be left half done, or a directive about foreign keys.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does

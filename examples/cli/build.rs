@@ -1,0 +1,5 @@
+//! Makes cargo notice a new file in `migrations/`.
+
+fn main() {
+    println!("cargo::rerun-if-changed=migrations");
+}

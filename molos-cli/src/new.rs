@@ -1,0 +1,276 @@
+//! The files of a new migration.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use molos_runtime::layout::{self, Layout, Named};
+use molos_runtime::{Migrations, down_path};
+
+use crate::output::Failure;
+
+/// A migration that is there.
+struct Last {
+    path: String,
+    layout: Layout,
+    version: i64,
+    /// The bytes of the path that are its name.
+    name: std::ops::Range<usize>,
+}
+
+/// Writes the files of a migration that comes after all that are in the directory of `set`, and returns their paths.
+pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Result<Vec<PathBuf>, Failure> {
+    let Some(directory) = set.source_directory() else {
+        return Err(Failure::new(
+            format!("this program does not know the directory of the set \"{}\"", set.set()),
+            "`db new` is for what `embed_migrations!` has embedded in a debug build",
+        ));
+    };
+    if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-') {
+        return Err(Failure::new(
+            format!("`{name}` is no name for a migration"),
+            "use letters, digits, `_` and `-`, as in `add_tags`",
+        ));
+    }
+    let last = last(&directory)?;
+    let up = path(last.as_ref(), name, SystemTime::now());
+    let sections = match &last {
+        Some(last) => sections(&directory.join(&last.path))?,
+        None => None,
+    };
+    let files = match (sections, with_down) {
+        (Some(sections), _) => vec![(up, sectioned(sections, name))],
+        (None, false) => vec![(up, UP.replace("NAME", name))],
+        (None, true) if last.as_ref().is_some_and(|last| last.layout == Layout::Refinery) => {
+            return Err(Failure::new(
+                "files named like V1__name.sql have no way back",
+                "leave out --down; the way back is a new migration",
+            ));
+        }
+        (None, true) => {
+            let down = down_path(&up);
+            vec![(up, UP.replace("NAME", name)), (down, DOWN.replace("NAME", name))]
+        }
+    };
+    files.into_iter().map(|(path, text)| write(directory.join(path), &text)).collect()
+}
+
+const UP: &str = "\
+-- NAME: what changes, and why.
+-- molos: unfinished
+
+";
+
+const DOWN: &str = "\
+-- The way back from NAME, to exactly the schema that there was before.
+-- molos: unfinished
+
+";
+
+/// How the two ways stand in one file.
+#[derive(Clone, Copy)]
+enum Sections {
+    Goose,
+    Dbmate,
+}
+
+fn sectioned(sections: Sections, name: &str) -> String {
+    let (up, down) = match sections {
+        Sections::Goose => ("-- +goose Up", "-- +goose Down"),
+        Sections::Dbmate => ("-- migrate:up", "-- migrate:down"),
+    };
+    format!("{up}\n{}{down}\n{}", UP.replace("NAME", name), DOWN.replace("NAME", name))
+}
+
+fn sections(file: &Path) -> Result<Option<Sections>, Failure> {
+    let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+    Ok(text.lines().find_map(|line| match line.trim() {
+        "-- +goose Up" => Some(Sections::Goose),
+        "-- migrate:up" => Some(Sections::Dbmate),
+        _ => None,
+    }))
+}
+
+/// The newest migration of a directory.
+fn last(directory: &Path) -> Result<Option<Last>, Failure> {
+    let entries = fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
+    let mut last: Option<Last> = None;
+    for entry in entries {
+        let entry = entry.map_err(|error| unreadable(directory, &error))?;
+        let Ok(file) = entry.file_name().into_string() else { continue };
+        let paths = if entry.path().is_dir() {
+            ["up.sql", "migration.sql"].map(|inner| format!("{file}/{inner}")).to_vec()
+        } else {
+            vec![file]
+        };
+        for path in paths.into_iter().filter(|path| directory.join(path).is_file()) {
+            let Ok(Named::Up { layout, version, name }) = layout::parse(&path) else { continue };
+            if last.as_ref().is_none_or(|last| last.version < version) {
+                last = Some(Last { path, layout, version, name });
+            }
+        }
+    }
+    Ok(last)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        format!("{} cannot be read: {error}", path.display()),
+        "that is where the migrations were when this program was compiled; compile it again",
+    )
+}
+
+/// The path of the migration after `last`, named in the same way.
+fn path(last: Option<&Last>, name: &str, now: SystemTime) -> String {
+    let Some(Last { path, version, name: old, .. }) = last else { return format!("001_{name}.sql") };
+    let (before, after) = (path.get(..old.start).unwrap_or_default(), path.get(old.end..).unwrap_or_default());
+    let slots = before.chars().filter(char::is_ascii_digit).count();
+    let next = next(*version, slots, now);
+    let mut digits = format!("{next:0slots$}");
+    // A version that has become longer than there is room for begins earlier.
+    let longer = digits.len() - slots;
+    let mut rest = digits.split_off(longer).into_bytes().into_iter().map(char::from);
+    let mut text = String::new();
+    for c in before.chars() {
+        if c.is_ascii_digit() {
+            text.push_str(&std::mem::take(&mut digits));
+            text.extend(rest.next());
+        } else {
+            text.push(c);
+        }
+    }
+    format!("{text}{name}{after}")
+}
+
+/// The version after `last`: the time, if that was one, in as many digits.
+fn next(last: i64, digits: usize, now: SystemTime) -> i64 {
+    let time = humantime::format_rfc3339_seconds(now.max(SystemTime::UNIX_EPOCH)).to_string();
+    let time: String = time.chars().filter(char::is_ascii_digit).collect();
+    let unix = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let version = match digits {
+        14 => time.parse(),
+        12 => time.get(..12).unwrap_or_default().parse(),
+        10 => unix.to_string().parse(),
+        8 => time.get(..8).unwrap_or_default().parse(),
+        _ => Ok(0),
+    };
+    version.unwrap_or(0).max(last.saturating_add(1))
+}
+
+fn write(path: PathBuf, text: &str) -> Result<PathBuf, Failure> {
+    let failed = |error: std::io::Error| {
+        let problem = format!("{} cannot be written: {error}", path.display());
+        Failure::new(problem, "look whether it is there already, and whether this user may write to the directory")
+    };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use molos_runtime::Embedded;
+
+    use super::*;
+
+    /// 2026-11-25T20:29:47Z.
+    const NOW: Duration = Duration::from_secs(1_795_638_587);
+
+    fn after(path: &str) -> String {
+        let Ok(Named::Up { layout, version, name }) = layout::parse(path) else { return "not parsed".to_owned() };
+        let last = Last { path: path.to_owned(), layout, version, name };
+        super::path(Some(&last), "tags", SystemTime::UNIX_EPOCH + NOW)
+    }
+
+    #[test]
+    fn the_next_file_is_named_like_the_last() {
+        let cases = [
+            ("001_initial.sql", "002_tags.sql"),
+            ("0009_initial.sql", "0010_tags.sql"),
+            ("999_initial.sql", "1000_tags.sql"),
+            ("7-initial.up.sql", "8-tags.up.sql"),
+            ("V9__initial.sql", "V10__tags.sql"),
+            ("1-initial/up.sql", "2-tags/up.sql"),
+            ("20240115093000_initial.up.sql", "20261125202947_tags.up.sql"),
+            ("2024-01-15-093000_initial/up.sql", "2026-11-25-202947_tags/up.sql"),
+            ("20240115_initial/migration.sql", "20261125_tags/migration.sql"),
+            ("1705310000_initial.sql", "1795638587_tags.sql"),
+            ("20990101000000_from_the_future.sql", "20990101000001_tags.sql"),
+        ];
+        for (last, next) in cases {
+            assert_eq!(after(last), next, "after {last}");
+        }
+    }
+
+    /// Creates a migration in a directory with these files, and returns the new ones, each with its text.
+    fn create(files: &[(&str, &str)], name: &str, with_down: bool) -> Result<Vec<(String, String)>, String> {
+        let root = tempfile::tempdir().expect("a directory");
+        let directory = root.path().join("migrations");
+        fs::create_dir(&directory).expect("a directory");
+        for (file, text) in files {
+            let file = directory.join(file);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+            fs::write(file, text).expect("a file");
+        }
+        let set = Migrations::embedded(Embedded {
+            set: "app",
+            directory: "migrations",
+            text: "",
+            entries: &[],
+            after: &[],
+            table_prefix: "",
+            hooks: &[],
+            rehearsed_on: 0,
+            manifest_dir: root.path().to_str(),
+        });
+        let created = super::create(&set, name, with_down).map_err(|failure| format!("{failure:?}"))?;
+        let read = |path: &PathBuf| {
+            let file = path.strip_prefix(&directory).expect("it is in the directory").to_string_lossy().into_owned();
+            (file, fs::read_to_string(path).expect("text"))
+        };
+        Ok(created.iter().map(read).collect())
+    }
+
+    fn names(created: Result<Vec<(String, String)>, String>) -> Vec<String> {
+        created.expect("files").into_iter().map(|(file, _)| file).collect()
+    }
+
+    #[test]
+    fn a_way_back_stands_where_the_directory_has_them() {
+        assert_eq!(names(create(&[], "users", true)), ["001_users.sql", "001_users.down.sql"]);
+        let up_down = [("1_a.up.sql", ""), ("1_a.down.sql", "")];
+        assert_eq!(names(create(&up_down, "b", true)), ["2_b.up.sql", "2_b.down.sql"]);
+        assert_eq!(names(create(&[("1-a/up.sql", "")], "b", true)), ["2-b/up.sql", "2-b/down.sql"]);
+        let refinery = create(&[("V1__a.sql", "")], "b", true).expect_err("refinery has no way back");
+        assert!(refinery.contains("have no way back"), "{refinery}");
+        let goose =
+            create(&[("00001_a.sql", "-- +goose Up\nSELECT 1;\n-- +goose Down\n")], "b", false).expect("a file");
+        assert_eq!(
+            goose,
+            [(
+                "00002_b.sql".to_owned(),
+                "-- +goose Up\n-- b: what changes, and why.\n-- molos: unfinished\n\n-- +goose Down\n\
+                 -- The way back from b, to exactly the schema that there was before.\n-- molos: unfinished\n\n"
+                    .to_owned()
+            )]
+        );
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_refused_and_a_file_that_is_there_stays() {
+        for name in ["", "a/b", "..", "a b", "a.sql"] {
+            let refused = create(&[], name, false).expect_err("no name");
+            assert!(refused.contains("is no name for a migration"), "{refused}");
+        }
+        let broken = create(&[("001_a.sql", ""), ("002_b", "")], "b", false);
+        assert_eq!(names(broken), ["002_b.sql"]);
+        let unknown = super::create(&Migrations::new("app", "migrations", &[]), "a", false).expect_err("no directory");
+        assert!(format!("{unknown:?}").contains("does not know the directory"));
+    }
+}

@@ -1,0 +1,193 @@
+//! What goes to stdout, the answer, and what goes to stderr, the rest.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+use comfy_table::{Attribute, Cell, Color, Table, presets};
+use molos_runtime::Error;
+use serde::Serialize;
+
+use crate::{interrupt, json};
+
+/// Nothing is wrong, and something is pending; or the answer was no.
+pub(crate) const PENDING: u8 = 1;
+/// Something is wrong.
+pub(crate) const WRONG: u8 = 2;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library's own error.
+    Molos(Box<Error>),
+    /// One of the command line's: what is wrong, and what to do.
+    Here { problem: String, help: String },
+    /// The answer to a question was no.
+    Declined,
+    /// Stdout is gone.
+    Stdout(io::Error),
+}
+
+impl Failure {
+    pub(crate) fn new(problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Here { problem: problem.into(), help: help.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Molos(Box::new(error))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Stdout(error)
+    }
+}
+
+/// How the answer is given.
+#[derive(Debug)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Gives an answer: `data` if it is to be in JSON, else what `human` writes.
+    pub(crate) fn answer(&self, data: &impl Serialize, human: impl fmt::Display) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        if self.json {
+            serde_json::to_writer_pretty(&mut stdout, data).map_err(io::Error::from)?;
+            writeln!(stdout)?;
+        } else {
+            writeln!(stdout, "{human}")?;
+        }
+        stdout.flush()?;
+        Ok(())
+    }
+
+    /// Ends the program's run of the command.
+    pub(crate) fn finish(&self, result: Result<ExitCode, Failure>) -> ExitCode {
+        let failure = match result {
+            Ok(code) => return code,
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Molos(error) => {
+                self.error(&error.to_string());
+                let stopped = interrupt::was_requested() && matches!(*error, Error::Interrupted { .. });
+                ExitCode::from(if stopped { interrupt::EXIT_CODE } else { WRONG })
+            }
+            Failure::Here { problem, help } => {
+                self.error(&format!("{problem}\nhelp: {help}"));
+                ExitCode::from(WRONG)
+            }
+            Failure::Declined => {
+                note("nothing was changed");
+                ExitCode::from(PENDING)
+            }
+            // Whoever read the answer has seen enough, as in `app db status | head -n 1`.
+            Failure::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Failure::Stdout(error) => {
+                show_error(&format!("the answer cannot be written: {error}"));
+                ExitCode::from(WRONG)
+            }
+        }
+    }
+
+    /// Says what went wrong, for people and, if that is wanted, for programs.
+    fn error(&self, text: &str) {
+        show_error(text);
+        if self.json {
+            let (message, help) = text.rsplit_once("\nhelp: ").unwrap_or((text, ""));
+            // What is lost with stdout has been said on stderr.
+            let _ = self.answer(&json::Failed { error: json::Error { message, help } }, "");
+        }
+    }
+}
+
+/// Says something on stderr.
+pub(crate) fn note(text: impl fmt::Display) {
+    // There is nowhere left to say that stderr is gone.
+    let _ = writeln!(AutoStream::auto(io::stderr()), "{text}");
+}
+
+pub(crate) fn show_error(text: &str) {
+    const RED: &str = "\x1b[1;31m";
+    const CYAN: &str = "\x1b[1;36m";
+    const OFF: &str = "\x1b[0m";
+    let text = text.replace("\nhelp: ", &format!("\n{CYAN}help:{OFF} "));
+    note(format!("{RED}error:{OFF} {text}"));
+}
+
+/// A table for people.
+pub(crate) struct Rows {
+    table: Table,
+    /// Whether the first column says which set it is.
+    by_set: bool,
+}
+
+impl Rows {
+    pub(crate) fn new(header: &[&str]) -> Self {
+        Self::by_set([].into_iter(), header)
+    }
+
+    /// A table with a column for the set, if there are several.
+    pub(crate) fn by_set<'s>(sets: impl Iterator<Item = &'s str>, header: &[&str]) -> Self {
+        let by_set = sets.collect::<BTreeSet<_>>().len() > 1;
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        if is_plain() {
+            table.force_no_tty();
+        } else {
+            table.enforce_styling();
+        }
+        let titles = by_set.then_some("SET").into_iter().chain(header.iter().copied());
+        table.set_header(titles.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+        if let Some(first) = table.column_mut(0) {
+            first.set_padding((0, 1));
+        }
+        Self { table, by_set }
+    }
+
+    pub(crate) fn add(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.table.add_row(cells.into_iter().collect::<Vec<_>>());
+    }
+
+    pub(crate) fn add_of(&mut self, set: &str, cells: impl IntoIterator<Item = Cell>) {
+        self.add(self.by_set.then(|| Cell::new(set)).into_iter().chain(cells));
+    }
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, line) in self.table.lines().enumerate() {
+            let separator = if at == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn good(text: &str) -> Cell {
+    Cell::new(text).fg(Color::Green)
+}
+
+pub(crate) fn due(text: &str) -> Cell {
+    Cell::new(text).fg(Color::Yellow)
+}
+
+pub(crate) fn bad(text: &str) -> Cell {
+    Cell::new(text).fg(Color::Red)
+}
+
+/// Whether stdout is to have no colours.
+fn is_plain() -> bool {
+    !io::stdout().is_terminal() || AutoStream::choice(&io::stdout()) == ColorChoice::Never
+}
