@@ -386,7 +386,7 @@ pub(crate) fn new(args: &crate::New, migrator: Migrator<'_>, output: &Output) ->
     let files = crate::new::create(set, &args.name, args.down)?;
     let files: Vec<_> = files.iter().map(|file: &PathBuf| file.display().to_string()).collect();
     output.answer(&json::Written { files: files.clone() }, files.join("\n"))?;
-    note("written, and nothing else was touched; say what it does, and run `cargo check`");
+    note("written, and nothing else was changed: say what it does, and remove the line `-- molos: unfinished`");
     DONE
 }
 

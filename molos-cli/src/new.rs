@@ -53,7 +53,18 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
             vec![(up, UP.replace("NAME", name)), (down, DOWN.replace("NAME", name))]
         }
     };
-    files.into_iter().map(|(path, text)| write(directory.join(path), &text)).collect()
+    let written = files.into_iter().map(|(path, text)| write(directory.join(path), &text)).collect::<Result<_, _>>()?;
+    if let Some(last) = last {
+        make_cargo_look(&directory.join(last.path));
+    }
+    Ok(written)
+}
+
+/// Cargo does not notice a new file of a directory; that a file which the crate was compiled from is newer, it does.
+fn make_cargo_look(file: &Path) {
+    let touched = OpenOptions::new().append(true).open(file).and_then(|file| file.set_modified(SystemTime::now()));
+    // A file that cannot be written to is no reason to fail; the test that the macro generates still finds the new one.
+    let _ = touched;
 }
 
 const UP: &str = "\
@@ -208,6 +219,21 @@ mod tests {
         }
     }
 
+    /// A set whose files are in `migrations` below this directory.
+    fn embedded(manifest_dir: Option<&str>) -> Embedded<'_> {
+        Embedded {
+            set: "app",
+            directory: "migrations",
+            text: "",
+            entries: &[],
+            after: &[],
+            table_prefix: "",
+            hooks: &[],
+            rehearsed_on: 0,
+            manifest_dir,
+        }
+    }
+
     /// Creates a migration in a directory with these files, and returns the new ones, each with its text.
     fn create(files: &[(&str, &str)], name: &str, with_down: bool) -> Result<Vec<(String, String)>, String> {
         let root = tempfile::tempdir().expect("a directory");
@@ -218,17 +244,7 @@ mod tests {
             fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
             fs::write(file, text).expect("a file");
         }
-        let set = Migrations::embedded(Embedded {
-            set: "app",
-            directory: "migrations",
-            text: "",
-            entries: &[],
-            after: &[],
-            table_prefix: "",
-            hooks: &[],
-            rehearsed_on: 0,
-            manifest_dir: root.path().to_str(),
-        });
+        let set = Migrations::embedded(embedded(root.path().to_str()));
         let created = super::create(&set, name, with_down).map_err(|failure| format!("{failure:?}"))?;
         let read = |path: &PathBuf| {
             let file = path.strip_prefix(&directory).expect("it is in the directory").to_string_lossy().into_owned();
@@ -260,6 +276,19 @@ mod tests {
                     .to_owned()
             )]
         );
+    }
+
+    #[test]
+    fn cargo_is_made_to_look_at_the_directory_again() {
+        let root = tempfile::tempdir().expect("a directory");
+        let file = root.path().join("001_a.sql");
+        fs::write(&file, "SELECT 1;").expect("a file");
+        let long_ago = SystemTime::UNIX_EPOCH;
+        OpenOptions::new().append(true).open(&file).and_then(|file| file.set_modified(long_ago)).expect("a time");
+        let set = Migrations::embedded(Embedded { directory: ".", ..embedded(root.path().to_str()) });
+        super::create(&set, "b", false).expect("a file");
+        assert!(fs::metadata(&file).and_then(|file| file.modified()).expect("a time") > long_ago);
+        assert_eq!(fs::read_to_string(&file).expect("text"), "SELECT 1;");
     }
 
     #[test]
