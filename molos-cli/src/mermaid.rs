@@ -19,7 +19,7 @@ pub(crate) fn diagram(schema: &Schema) -> Result<String, fmt::Error> {
     for table in tables() {
         for key in &table.foreign_keys {
             let ends = (one(table, key), many(table, key));
-            let label = key.columns.join(", ").replace('"', "'");
+            let label = in_quotes(&key.columns.join(", "));
             let (parent, child) = (entity(&key.table), entity(&table.name));
             write!(text, "\n    {parent} {}--{} {child} : \"{label}\"", ends.0, ends.1)?;
         }
@@ -27,13 +27,14 @@ pub(crate) fn diagram(schema: &Schema) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
+/// In quotes, since a table may be called like one of Mermaid's own words.
 fn entity(name: &str) -> String {
-    if is_word(name) { name.to_owned() } else { format!("\"{}\"", name.replace(['"', '\n'], "'")) }
+    format!("\"{}\"", in_quotes(name))
 }
 
-fn is_word(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+/// Without what Mermaid does not take between quotes.
+fn in_quotes(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, '"' | '%' | '\\') || c.is_control() { '\'' } else { c }).collect()
 }
 
 fn attribute(table: &Table, column: &Column) -> String {
@@ -50,7 +51,7 @@ fn attribute(table: &Table, column: &Column) -> String {
         text = format!("{text} {}", keys.join(", "));
     }
     if word(&column.name) != column.name {
-        text = format!("{text} \"{}\"", column.name.replace(['"', '\n'], "'"));
+        text = format!("{text} \"{}\"", in_quotes(&column.name));
     }
     text
 }
@@ -59,7 +60,7 @@ fn attribute(table: &Table, column: &Column) -> String {
 fn word(name: &str) -> String {
     let mut text: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect();
-    if !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    if !text.starts_with(|c: char| c.is_ascii_alphabetic()) || matches!(text.as_str(), "PK" | "FK" | "UK") {
         text.insert(0, 'x');
     }
     text
@@ -123,37 +124,38 @@ mod tests {
         assert_eq!(
             text,
             "erDiagram
-    notes {
+    \"notes\" {
         TEXT author FK
         TEXT reader FK
     }
-    pairs {
+    \"pairs\" {
         TEXT a FK
         TEXT b FK
     }
-    profiles {
+    \"profiles\" {
         TEXT user PK, FK
     }
-    users {
+    \"users\" {
         TEXT id PK
         VARCHAR_20_ email UK
     }
-    users ||--o{ notes : \"author\"
-    users |o--o{ notes : \"reader\"
-    others |o--o{ pairs : \"a, b\"
-    Users ||--o| profiles : \"user\""
+    \"users\" ||--o{ \"notes\" : \"author\"
+    \"users\" |o--o{ \"notes\" : \"reader\"
+    \"others\" |o--o{ \"pairs\" : \"a, b\"
+    \"Users\" ||--o| \"profiles\" : \"user\""
         );
     }
 
     #[test]
     fn names_that_mermaid_does_not_take_are_said_beside_those_that_it_does() {
-        let text = drawn("CREATE TABLE \"my table\" (\"a b\" \"UNSIGNED BIG INT\", é)");
+        let text = drawn(r#"CREATE TABLE "my 100% ""table""" ("a b" "UNSIGNED BIG INT", é, PK PK)"#);
         assert_eq!(
             text,
             "erDiagram
-    \"my table\" {
+    \"my 100' 'table'\" {
         UNSIGNED_BIG_INT a_b \"a b\"
         ANY x_ \"é\"
+        xPK xPK \"PK\"
     }"
         );
     }

@@ -191,3 +191,21 @@ pub(crate) fn bad(text: &str) -> Cell {
 fn is_plain() -> bool {
     !io::stdout().is_terminal() || AutoStream::choice(&io::stdout()) == ColorChoice::Never
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_says_which_set_it_is_only_where_there_are_several() {
+        let table = |sets: &[&str]| {
+            let mut rows = Rows::by_set(sets.iter().copied(), &["NAME", "TIME"]);
+            for set in sets {
+                rows.add_of(set, [Cell::new("a"), Cell::new("")]);
+            }
+            rows.to_string()
+        };
+        assert_eq!(table(&["app", "app"]), "NAME  TIME\na\na");
+        assert_eq!(table(&["core", "tasks"]), "SET    NAME  TIME\ncore   a\ntasks  a");
+    }
+}
