@@ -7,7 +7,7 @@ use clap::Parser as _;
 use molos_cli::Db;
 use molos_runtime::rusqlite::functions::FunctionFlags;
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Event, Migration, Migrations, Migrator};
+use molos_runtime::{Event, Migration, Migrations, Migrator, SetStatus};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
@@ -71,7 +71,7 @@ fn one_of_several_sets_is_taken_back_and_the_programs_listener_still_listens() -
     assert!(!run("db rollback")?, "which set is meant is not said");
     assert!(run("db rollback --set tasks --all")?);
     let status = migrator().status(&mut Connection::open(&path)?)?;
-    assert_eq!(status.sets().iter().map(|set| set.current()).collect::<Vec<_>>(), [Some(1), None]);
+    assert_eq!(status.sets().iter().map(SetStatus::current).collect::<Vec<_>>(), [Some(1), None]);
     assert_eq!(commits.get(), 2);
     Ok(())
 }
