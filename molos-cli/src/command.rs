@@ -1,7 +1,7 @@
 //! The commands: each asks the library, and says what it answered.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -384,7 +384,7 @@ pub(crate) fn new(args: &crate::New, migrator: Migrator<'_>, output: &Output) ->
         ));
     };
     let files = crate::new::create(set, &args.name, args.down)?;
-    let files: Vec<_> = files.iter().map(|file: &PathBuf| file.display().to_string()).collect();
+    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
     output.answer(&json::Written { files: files.clone() }, files.join("\n"))?;
     note("written, and nothing else was changed: say what it does, and remove the line `-- molos: unfinished`");
     DONE
