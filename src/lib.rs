@@ -160,3 +160,6 @@
 #[doc(inline)]
 pub use molos_macros::embed_migrations;
 pub use molos_runtime::*;
+
+#[cfg(doctest)]
+mod book;

@@ -1,9 +1,10 @@
-//! Draws `docs/compile-error.svg`: what the compiler says of the migrations in `tests/ui/readme`.
+//! Draws `docs/src/compile-error.svg`: what the compiler says of the migrations in `tests/ui/readme`.
 //!
 //! Run it with `cargo run --package molos-docs-compile-error` after a change of these errors. `tests/book.rs` finds out
 //! when that was forgotten.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
@@ -62,7 +63,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if output.status.success() || !said.contains("migrations/003_phone.sql") {
         return Err(format!("the migrations were to fail, and the compiler says:\n{said}").into());
     }
-    fs::write(docs.join("compile-error.svg"), terminal().render_svg(&format!("$ cargo build --quiet\n{said}")))?;
+    let svg = terminal().render_svg(&format!("$ cargo build --quiet\n{said}"));
+    fs::write(docs.join("src/compile-error.svg"), &svg)?;
+    fs::write(docs.join("compile-error.link"), format!("[compile-error]: data:image/svg+xml,{}\n", in_url(&svg)))?;
     Ok(())
 }
 
@@ -76,4 +79,16 @@ fn terminal() -> Term {
     palette.0[9] = BRIGHT_RED;
     palette.0[12] = BRIGHT_BLUE;
     Term::new().palette(palette).fg_color(TEXT.into()).bg_color(BACKGROUND.into())
+}
+
+/// As a part of a URL that Markdown takes as it is.
+fn in_url(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut url, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/:;,=".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            let _ = write!(url, "%{byte:02X}");
+        }
+        url
+    })
 }
