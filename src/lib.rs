@@ -1,10 +1,10 @@
 // Of several definitions of a link, the first counts. Those of the README are paths in the repository, which docs.rs has not.
-#![doc = include_str!("../docs/compile-error.link")]
 #![doc = "[book]: https://docs.rs/crate/molos/latest/source/docs/src/introduction.md"]
 #![doc = "[lints]: https://docs.rs/crate/molos/latest/source/docs/src/lints.md"]
 #![doc = "[moving]: https://docs.rs/crate/molos/latest/source/docs/src/moving.md"]
 #![doc = "[recovery]: https://docs.rs/crate/molos/latest/source/docs/src/recovery.md"]
 #![doc = "[security]: https://docs.rs/crate/molos/latest/source/docs/src/security.md"]
+#![doc = include_str!("../docs/compile-error.link")]
 #![doc = include_str!("../README.md")]
 #![allow(clippy::needless_doctest_main, reason = "a build script has one")]
 

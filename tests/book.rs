@@ -138,6 +138,30 @@ fn rust_is_run_as_doctests() {
     }
 }
 
+#[test]
+fn every_link_leads_somewhere() {
+    // As mdbook makes them.
+    let anchor = |heading: &str| -> String {
+        let heading = heading.to_lowercase();
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || c.is_whitespace() || "_-".contains(*c));
+        kept.map(|c| if c.is_whitespace() { '-' } else { c }).collect()
+    };
+    let mut pages = chapters();
+    pages.push(("README.md".to_owned(), read("README.md")));
+    for (path, page) in &pages {
+        let directory = Path::new(path).parent().unwrap();
+        let inline = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let defined = page.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ").map(|(_, link)| link));
+        for link in inline.chain(defined).filter(|link| !link.starts_with("https://")) {
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { read(directory.join(file)) };
+            let mut headings = target.lines().filter(|line| line.starts_with('#'));
+            let is_there = headings.any(|line| anchor(line.trim_start_matches('#').trim_start()) == fragment);
+            assert!(fragment.is_empty() || is_there, "{path}: {link} leads nowhere");
+        }
+    }
+}
+
 /// The picture is drawn from this case by `cargo run --package molos-docs-compile-error`.
 #[test]
 fn the_picture_shows_what_the_compiler_says() {
