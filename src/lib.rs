@@ -96,6 +96,8 @@
 ///
 /// It takes something away from rows that are there, or from a program of an older version that is still running. To
 /// allow what the file does not do is an error, too. A rebuild (create, copy, drop, rename) is judged by what it leads to.
+/// [The book](https://docs.rs/crate/molos/latest/source/docs/src/lints.md) shows each with the error, and what to write
+/// instead.
 ///
 /// | what | for example | allowed by |
 /// | --- | --- | --- |
@@ -146,12 +148,12 @@
 ///   without its up; are two ways back of one migration.
 /// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
 ///   up; ask to be run outside of a transaction.
-/// - **A directive** is unknown, allows what is unknown, does not say what it is about, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
-///   one.
+/// - **A directive** is unknown, allows what is unknown, does not say what it is about, has a wrong value, or stands below
+///   a statement or above the first section; says `irreversible` in a way back or beside one.
 /// - **A file with `no-transaction`** has a statement that could be left half done, or a directive about foreign keys.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
-///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
-///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
+///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an
+///   extension, `VACUUM`s, changes the history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
 /// - **What is taken away** is not allowed by the file, or is allowed and not done. A way back cannot be gone a second time.
 /// - **A set** makes a table without its prefix, changes a table of a set that it comes after, comes after itself or twice
 ///   after another, or has no name of its own.
