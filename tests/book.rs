@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 mod instead {
     molos::embed_migrations!("docs/sql/instead");
 }
+mod molos_schema {
+    molos::embed_migrations!("migrations");
+}
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -159,6 +162,32 @@ fn every_link_leads_somewhere() {
             let is_there = headings.any(|line| anchor(line.trim_start_matches('#').trim_start()) == fragment);
             assert!(fragment.is_empty() || is_there, "{path}: {link} leads nowhere");
         }
+    }
+}
+
+#[test]
+fn drift_reads_like_this() {
+    let mut conn = molos::rusqlite::Connection::open_in_memory().unwrap();
+    molos_schema::MIGRATIONS.migrate(&mut conn).unwrap();
+    conn.execute_batch("DROP INDEX sessions_user_id; ALTER TABLE sessions ADD COLUMN device TEXT;").unwrap();
+    let error = molos::Migrator::new(&molos_schema::MIGRATIONS).verify(&mut conn).unwrap_err();
+    let chapter = read("docs/src/running.md");
+    assert!(chapter.contains(&format!("```text\n{error}\n```")), "{error}");
+}
+
+#[test]
+fn the_readme_names_what_cargo_toml_has() {
+    let (readme, manifest) = (read("README.md"), read("Cargo.toml"));
+    let value = |key: &str| manifest.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    let rust = quoted(value("rust-version = "))[0];
+    assert!(readme.contains(&format!("Rust {rust} or later")), "{rust}");
+    let range = quoted(value("rusqlite = "))[0];
+    let (from, below) = range.strip_prefix(">=0.").unwrap().split_once(", <0.").unwrap();
+    let to = below.parse::<u32>().unwrap() - 1;
+    assert!(readme.contains(&format!("rusqlite 0.{from} to 0.{to}")), "{range}");
+    let features = manifest.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
+    for feature in features.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name) {
+        assert!(feature == "default" || readme.contains(&format!("\n| `{feature}`")), "{feature}");
     }
 }
 
