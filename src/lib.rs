@@ -1,9 +1,17 @@
+// Of several definitions of a link, the first counts. Those of the README are paths in the repository, which docs.rs has not.
+#![doc = "[book]: https://docs.rs/crate/molos/latest/source/docs/src/introduction.md"]
+#![doc = "[lints]: https://docs.rs/crate/molos/latest/source/docs/src/lints.md"]
+#![doc = "[moving]: https://docs.rs/crate/molos/latest/source/docs/src/moving.md"]
+#![doc = "[recovery]: https://docs.rs/crate/molos/latest/source/docs/src/recovery.md"]
+#![doc = "[security]: https://docs.rs/crate/molos/latest/source/docs/src/security.md"]
+#![doc = include_str!("../docs/compile-error.link")]
 #![doc = include_str!("../README.md")]
 #![allow(clippy::needless_doctest_main, reason = "a build script has one")]
 
 #[cfg(feature = "cli")]
 #[doc(inline)]
 pub use molos_cli as cli;
+
 /// Embeds a directory of SQL migrations, checked by running every file while the crate compiles.
 ///
 /// The directory is relative to the `Cargo.toml` of the crate that is compiled, and `"migrations"` if it is left out.
@@ -93,6 +101,8 @@ pub use molos_cli as cli;
 ///
 /// It takes something away from rows that are there, or from a program of an older version that is still running. To
 /// allow what the file does not do is an error, too. A rebuild (create, copy, drop, rename) is judged by what it leads to.
+/// [The book](https://docs.rs/crate/molos/latest/source/docs/src/lints.md) shows each with the error, and what to write
+/// instead.
 ///
 /// | what | for example | allowed by |
 /// | --- | --- | --- |
@@ -143,12 +153,12 @@ pub use molos_cli as cli;
 ///   without its up; are two ways back of one migration.
 /// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
 ///   up; ask to be run outside of a transaction.
-/// - **A directive** says `unfinished`; is unknown, allows what is unknown, does not say what it is about, has a wrong value, or stands below a statement; says `irreversible` in a way back or beside
-///   one.
+/// - **A directive** says `unfinished`; is unknown, allows what is unknown, does not say what it is about, has a wrong value,
+///   or stands below a statement or above the first section; says `irreversible` in a way back or beside one.
 /// - **A file with `no-transaction`** has a statement that could be left half done, or a directive about foreign keys.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
-///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an extension, `VACUUM`s, changes the
-///   history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
+///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an
+///   extension, `VACUUM`s, changes the history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
 /// - **What is taken away** is not allowed by the file, or is allowed and not done. A way back cannot be gone a second time.
 /// - **A set** makes a table without its prefix, changes a table of a set that it comes after, comes after itself or twice
 ///   after another, or has no name of its own.
@@ -164,3 +174,6 @@ pub use molos_cli as cli;
 #[doc(inline)]
 pub use molos_macros::embed_migrations;
 pub use molos_runtime::*;
+
+#[cfg(doctest)]
+mod book;

@@ -59,7 +59,7 @@ pub(crate) fn parse(script: &str) -> (Directives, Vec<Wrong>) {
 }
 
 /// The text of a comment after `-- molos:`.
-fn directive(comment: &str) -> Option<&str> {
+pub(crate) fn directive(comment: &str) -> Option<&str> {
     Some(comment.strip_prefix("--")?.trim_start().strip_prefix("molos:")?.trim())
 }
 

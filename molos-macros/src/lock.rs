@@ -221,7 +221,8 @@ impl Lock {
             Diagnostic::new(format!("migration {version} ({name}) leads to another schema than when it was locked"))
                 .note(
                     "no file that has shipped was edited, so it is this SQLite or this molos that reads one otherwise",
-                ),
+                )
+                .help("if databases have it, go back to the one from before, or let `verify` on one of them say what differs"),
         )
     }
 

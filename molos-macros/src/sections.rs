@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use molos_runtime::Direction;
-use molos_runtime::script::{TokenKind, is_blank, tokens};
+use molos_runtime::script::{Token, TokenKind, is_blank, tokens};
 
 use crate::diagnostic::Diagnostic;
+use crate::directive::directive;
 
 /// The two parts of a file, as bytes of its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,12 @@ pub(crate) fn parse(text: &str) -> Option<Result<Sections, (Range<usize>, Diagno
         let diagnostic = Diagnostic::new("a statement stands before the first section of the file")
             .help("move it below the mark of the section it belongs to");
         return Some(Err((first.clone(), diagnostic)));
+    }
+    let above = |token: &Token| token.kind == TokenKind::Comment && directive(&text[token.range.clone()]).is_some();
+    if let Some(token) = tokens(&text[..first.start]).find(above) {
+        let diagnostic = Diagnostic::new("a directive stands before the first section of the file")
+            .help("a directive is about one way; move it below the mark of the section it belongs to");
+        return Some(Err((token.range, diagnostic)));
     }
     let mut sections = [None, None];
     for (i, (direction, range)) in marks.iter().enumerate() {
@@ -74,8 +81,8 @@ fn mark(comment: &str) -> Option<Mark> {
 
 fn outside_of_a_transaction() -> Diagnostic {
     Diagnostic::new("the file asks to be run outside of a transaction")
-        .note("every migration is run inside of one, so that a failure leaves nothing behind")
-        .help("remove the mark if no statement needs it; what does (VACUUM, say) belongs in the program")
+        .note("a migration is run inside of one, so that a failure leaves nothing behind")
+        .help("remove the mark if no statement needs it; for `VACUUM` and pragmas, begin the section with `-- molos: no-transaction`")
 }
 
 #[cfg(test)]

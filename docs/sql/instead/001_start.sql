@@ -1,0 +1,13 @@
+CREATE TABLE users (
+    id       INTEGER PRIMARY KEY,
+    email    TEXT NOT NULL UNIQUE,
+    name     TEXT,
+    nickname TEXT
+);
+CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE drafts (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE items (id INTEGER PRIMARY KEY, size TEXT);
+CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT);
+CREATE TABLE sessions (token TEXT NOT NULL PRIMARY KEY, expires_at INTEGER NOT NULL);
+CREATE VIEW names AS SELECT id, name FROM users;
+CREATE UNIQUE INDEX users_nickname ON users (nickname);

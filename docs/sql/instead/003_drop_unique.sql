@@ -1,0 +1,2 @@
+-- molos: allow drop-unique users_nickname
+DROP INDEX users_nickname;

@@ -1,0 +1,2 @@
+-- molos: allow rename-table notes
+ALTER TABLE notes RENAME TO pages;

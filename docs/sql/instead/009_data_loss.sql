@@ -1,0 +1,2 @@
+-- molos: allow data-loss sessions
+DELETE FROM sessions;

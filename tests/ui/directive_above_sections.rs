@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/directive_above_sections");
+
+fn main() {}

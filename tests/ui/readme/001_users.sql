@@ -1,0 +1,8 @@
+CREATE TABLE users (
+    id    INTEGER PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE
+);
+CREATE TABLE sessions (
+    token   TEXT NOT NULL PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE
+);
