@@ -105,8 +105,10 @@ impl Migrator<'_> {
     /// If there is a history of refinery, sqlx, diesel, drizzle or `rusqlite_migration` (`PRAGMA user_version`), it has to
     /// agree with the schema; with [`to`](Self::to), or with several sets, it is not looked at.
     ///
-    /// Of several sets, each is recognised by the part of the schema that is its own, see [`verify`](Self::verify). One
-    /// that has a history already is left as it is, and one of which nothing is there is pending.
+    /// Of several sets, each is recognised by the part of the schema that is its own, see [`verify`](Self::verify).
+    ///
+    /// A set that has a history already is left as it is, and one of which nothing is there is pending. So a program can
+    /// call this at each start, before it migrates: from the second on, it takes no more than a look at the history.
     ///
     /// ```
     /// # use molos_runtime as molos;
@@ -129,7 +131,7 @@ impl Migrator<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyAdopted`], [`Error::NotAdopted`] with what differs, [`Error::AmbiguousSchema`],
+    /// [`Error::NotAdopted`] with what differs, [`Error::AmbiguousSchema`],
     /// [`Error::OtherHistory`], or when the database cannot be read or written. Nothing is recorded then.
     pub fn adopt<D: Driver>(&self, conn: &mut D) -> Result<Adopted, Error> {
         self.adopt_as(conn, None)
@@ -149,14 +151,18 @@ impl Migrator<'_> {
         if conn.in_transaction() {
             return Err(Error::InTransaction);
         }
+        let sets = self.histories(conn)?;
+        if self.target.is_some() || from.is_some() {
+            of_one_set(&sets)?;
+        }
+        if sets.iter().all(|known| !known.history.is_empty()) {
+            return Ok(Adopted { sets: Vec::new() });
+        }
         let session = Session::open(conn)?;
         self.when_free("starting a transaction", || session.conn.begin())?;
         let conn = &mut *session.conn;
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
-        if self.target.is_some() || from.is_some() {
-            of_one_set(&sets)?;
-        }
         let found = conn.schema().map_err(|error| failed("reading the schema", error))?;
         // The history of another tool does not say which set it is about.
         let claims = if sets.len() > 1 { Ok(Vec::new()) } else { conn.claims() };
@@ -175,11 +181,11 @@ impl Migrator<'_> {
         let owners = Owners::new(&sets, &rehearsed);
         let part = |schema: &Schema, at| schema.part(|object| owners.owner(&object.table) == Some(at));
         let parts: Vec<Schema> = (0..sets.len()).map(|at| part(&found, at)).collect();
-        let is_empty = parts.iter().all(Schema::is_empty);
+        let is_claimed = self.target.is_some() || !claims.is_empty();
         let mut adopted = Vec::new();
         for (at, ((SetHistory { set, history }, steps), found)) in sets.iter().zip(&all).zip(&parts).enumerate() {
-            // Of a set that is not there at all, everything is pending.
-            if !history.is_empty() || (found.is_empty() && !is_empty) {
+            // Of a set that is not there at all, everything is pending, unless something says otherwise.
+            if !history.is_empty() || (found.is_empty() && !is_claimed) {
                 continue;
             }
             let mut steps = steps.clone();
@@ -200,12 +206,8 @@ impl Migrator<'_> {
             };
             adopted.push(AdoptedSet { set: set.set().to_owned(), version, name, recorded: steps.len(), tool });
         }
-        let is_adopted = |SetHistory { set, history }: &SetHistory<'_>| {
-            let last = history.last()?;
-            Some(Step::new(set.set(), last.version, &last.name))
-        };
-        if let (true, Some(step)) = (adopted.is_empty(), sets.iter().find_map(is_adopted)) {
-            return Err(Error::AlreadyAdopted { step });
+        if adopted.is_empty() {
+            return Ok(Adopted { sets: adopted });
         }
         self.when_free("committing", || conn.commit())?;
         Ok(Adopted { sets: adopted })

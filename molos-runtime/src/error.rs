@@ -379,7 +379,7 @@ pub enum Error {
     /// The schema is not the one that the migrations lead to.
     #[error(
         "the schema is not what {step} leads to:\n{}\n\
-         help: someone changed it by hand; put back what differs, or bring it about in a new migration",
+         help: put back what was changed by something else than migrations, or bring it about in a new one",
         lines(.differences)
     )]
     #[non_exhaustive]
@@ -388,14 +388,6 @@ pub enum Error {
         step: Step,
         /// What differs.
         differences: Vec<Difference>,
-    },
-
-    /// A database was to be adopted whose history says already what was applied.
-    #[error("the database is at {step} already\nhelp: migrate it")]
-    #[non_exhaustive]
-    AlreadyAdopted {
-        /// The last migration that was applied.
-        step: Step,
     },
 
     /// A database was to be adopted whose schema is not that of any migration, or not of the one that it should be.
