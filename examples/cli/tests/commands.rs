@@ -290,9 +290,7 @@ fn the_key_in_a_name_is_not_shown() {
 fn a_database_that_cannot_be_opened_is_told_with_what_to_do() {
     let place = Place::new();
     let ran = place.run("migrate --database missing/app.db");
-    assert_eq!(
-        ran.stderr,
-        "error: missing/app.db cannot be opened: unable to open database file\n\
-         help: check that the directory is there and that this user may read and write it\n"
-    );
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    assert!(lines[0].starts_with("error: missing/app.db cannot be opened: "), "{}", ran.stderr);
+    assert_eq!(lines[1..], ["help: check that the directory is there and that this user may read and write it"]);
 }
