@@ -1,0 +1,21 @@
+//! What the server answers to.
+
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::health::Checkup;
+use crate::store::Store;
+
+/// What every request may use.
+#[derive(Clone)]
+pub struct State {
+    pub store: Store,
+    checkup: Arc<Checkup>,
+}
+
+pub fn router(store: Store) -> Router {
+    Router::new().merge(status::routes()).with_state(State { store, checkup: Arc::default() })
+}
