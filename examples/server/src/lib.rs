@@ -1,9 +1,12 @@
 //! A self-hosted server in one binary: what it needs is in it, and what it knows is in one SQLite file.
 
+pub mod access;
 pub mod cli;
 pub mod error;
 pub mod health;
+pub mod keys;
 pub mod modules;
+pub mod secret;
 pub mod store;
 pub mod web;
 

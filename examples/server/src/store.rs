@@ -25,12 +25,7 @@ pub struct Store {
 impl Store {
     /// Opens the database, and applies what is pending in the core, the server and every module that is installed.
     pub fn open(path: &Path) -> Result<Self> {
-        let sets = {
-            let conn = Connection::open(path)?;
-            conn.busy_timeout(BUSY_TIMEOUT)?;
-            modules::sets(&conn)?
-        };
-        let migrator = Migrator::new(sets).busy_timeout(BUSY_TIMEOUT);
+        let migrator = migrator(path)?;
         let manager = Manager::file_with(path, &migrator)?.busy_timeout(BUSY_TIMEOUT);
         let monitor = Monitor::with_slow(SLOW, |slow| tracing::warn!(%slow, "a slow statement"));
         let watch = Box::new(Watch(monitor.clone()));
@@ -83,4 +78,11 @@ impl r2d2::CustomizeConnection<Connection, molos::Error> for Watch {
     fn on_acquire(&self, conn: &mut Connection) -> std::result::Result<(), molos::Error> {
         self.0.attach(conn)
     }
+}
+
+/// Migrates what a database has: the core, the server, and the modules that are installed.
+pub fn migrator(path: &Path) -> Result<Migrator<'static>> {
+    let conn = Connection::open(path)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(Migrator::new(modules::sets(&conn)?).busy_timeout(BUSY_TIMEOUT))
 }

@@ -1,5 +1,8 @@
 //! What the server answers to.
 
+mod bearer;
+mod keys;
+mod modules;
 mod status;
 
 use std::sync::Arc;
@@ -17,5 +20,9 @@ pub struct State {
 }
 
 pub fn router(store: Store) -> Router {
-    Router::new().merge(status::routes()).with_state(State { store, checkup: Arc::default() })
+    Router::new()
+        .merge(keys::routes())
+        .merge(modules::routes())
+        .merge(status::routes())
+        .with_state(State { store, checkup: Arc::default() })
 }

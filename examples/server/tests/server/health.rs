@@ -3,7 +3,7 @@
 use crate::support::Server;
 
 fn change(server: &Server, sql: &str) {
-    server.store.with(|conn| Ok(conn.execute_batch(sql)?)).expect("a change by hand");
+    server.change(|conn| Ok(conn.execute_batch(sql)?));
 }
 
 #[tokio::test]

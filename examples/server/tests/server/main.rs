@@ -1,4 +1,8 @@
 //! What the server does, and what it does not.
 
+mod access;
+mod access_property;
 mod health;
+mod keys;
+mod modules;
 mod support;

@@ -2,9 +2,15 @@
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use molos::rusqlite::Connection;
+use molos::{Insert as _, Migrator};
+use molos_example_server::access::Level;
+use molos_example_server::core::tables::NewUsers;
+use molos_example_server::error::Result;
+use molos_example_server::modules::{self, Action};
 use molos_example_server::store::Store;
-use molos_example_server::web;
+use molos_example_server::{keys, now, web};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -45,4 +51,53 @@ impl Server {
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
+
+    /// Sends JSON, with a key.
+    pub async fn call(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {key}"));
+        let request = match body {
+            None => request.body(Body::empty()),
+            Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
+        };
+        self.send(request.expect("a request")).await
+    }
+
+    /// Changes the database from outside of the server.
+    pub fn change<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> T {
+        self.store.with(work).expect("a change")
+    }
+
+    pub fn key(&self, modules: &[&str], permissions: &[(&str, Level)]) -> String {
+        self.change(|conn| key(conn, modules, permissions)).1
+    }
+
+    pub fn module(&self, id: &str, action: Action) {
+        self.change(|conn| modules::change(conn, modules::find(id)?, action, now()));
+    }
+
+    pub fn user(&self, id: &str) {
+        let email = format!("{id}@example.org");
+        self.change(|conn| Ok(NewUsers::new(id, &email, "unusable").insert(conn)?));
+    }
+}
+
+/// A new key: its id and its secret.
+pub fn key(conn: &mut Connection, modules: &[&str], permissions: &[(&str, Level)]) -> Result<(String, String)> {
+    let (id, secret) = keys::create(conn, "a key", None)?;
+    for module in modules {
+        keys::grant_module(conn, &id, module)?;
+    }
+    for (resource, level) in permissions {
+        keys::grant_permission(conn, &id, resource, *level)?;
+    }
+    Ok((id, secret.to_string()))
+}
+
+/// A migrated database without a server.
+pub fn database() -> Connection {
+    let mut conn = Connection::open_in_memory().expect("a database");
+    let sets = modules::sets(&conn).expect("sets");
+    Migrator::new(sets).migrate(&mut conn).expect("a migrated database");
+    conn.pragma_update(None, "foreign_keys", true).expect("foreign keys");
+    conn
 }

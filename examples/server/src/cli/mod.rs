@@ -1,0 +1,65 @@
+//! The command line.
+
+mod key;
+mod module;
+mod serve;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+use crate::store::Store;
+
+/// A self-hosted server in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "molos-server", version)]
+pub struct App {
+    /// The database; it is made, and migrated, before anything else.
+    #[arg(long, global = true, env = "MOLOS_DATABASE", default_value = "molos.db")]
+    database: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer requests until told to stop.
+    Serve(serve::Serve),
+    /// Modules: what there is, and what becomes of it.
+    Module(module::Module),
+    /// API keys and what they may do.
+    #[command(subcommand)]
+    Key(key::Key),
+}
+
+impl App {
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let result = Store::open(&self.database).and_then(|store| self.command.run(&store));
+        match result {
+            Ok(output) => {
+                // A reader that has gone away, as `head` does, is no error.
+                let _ = write!(std::io::stdout(), "{output}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl Command {
+    /// Returns what is to be shown.
+    fn run(self, store: &Store) -> Result<String> {
+        match self {
+            Self::Serve(serve) => serve.run(store),
+            Self::Module(module) => module.run(store),
+            Self::Key(key) => key.run(store),
+        }
+    }
+}
