@@ -6,7 +6,8 @@ use molos::rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::secret::{self, Hash};
+use crate::oauth::token;
+use crate::secret::{self, Hash, Kind};
 
 /// What the keys, modules and clients of the server itself belong to. It cannot be disabled.
 pub const CORE: &str = "core";
@@ -78,6 +79,9 @@ pub(crate) enum Denial {
     ModuleOff,
     NoModuleScope,
     NoPermissionScope,
+    UnknownToken,
+    RevokedToken,
+    ExpiredToken,
 }
 
 impl fmt::Display for Denial {
@@ -89,6 +93,9 @@ impl fmt::Display for Denial {
             Self::ModuleOff => "the module is disabled or not installed",
             Self::NoModuleScope => "the module is not in its scope",
             Self::NoPermissionScope => "the resource at this level is not in its scope",
+            Self::UnknownToken => "the token is unknown",
+            Self::RevokedToken => "the token is revoked",
+            Self::ExpiredToken => "the token is expired",
         })
     }
 }
@@ -170,6 +177,9 @@ pub struct Caller {
 /// Whether a bearer of this may do it.
 pub fn authorize(conn: &Connection, bearer: Option<&str>, access: &Access<'_>, now: i64) -> Result<Caller> {
     let Some(bearer) = bearer else { return Err(denied(Denial::NoSecret, None, access)) };
+    if Kind::Access.is_kind_of(bearer) {
+        return token::validate(conn, bearer, access, now).map(|user_id| Caller { user_id: Some(user_id) });
+    }
     validate_access(conn, bearer, access, now)?;
     Ok(Caller { user_id: None })
 }

@@ -6,8 +6,12 @@ pub mod error;
 pub mod health;
 pub mod keys;
 pub mod modules;
+pub mod oauth;
+pub mod purge;
 pub mod secret;
+pub mod sessions;
 pub mod store;
+pub mod users;
 pub mod web;
 
 /// The migrations of Molos itself, which every database has.

@@ -1,8 +1,10 @@
 //! The command line.
 
+mod client;
 mod key;
 mod module;
 mod serve;
+mod user;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -33,6 +35,12 @@ enum Command {
     /// API keys and what they may do.
     #[command(subcommand)]
     Key(key::Key),
+    /// Users.
+    #[command(subcommand)]
+    User(user::User),
+    /// OAuth clients.
+    #[command(subcommand)]
+    Client(client::Client),
 }
 
 impl App {
@@ -60,6 +68,8 @@ impl Command {
             Self::Serve(serve) => serve.run(store),
             Self::Module(module) => module.run(store),
             Self::Key(key) => key.run(store),
+            Self::User(user) => user.run(store),
+            Self::Client(client) => client.run(store),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 mod access;
 mod access_property;
+mod browser;
 mod health;
 mod keys;
 mod modules;
+mod oauth;
+mod sessions;
 mod support;

@@ -37,7 +37,7 @@ impl Server {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(&directory.path().join("molos.db")).expect("a database");
-        Self { router: web::router(store.clone()), store, _directory: directory }
+        Self { router: web::router(store.clone(), web::Cookies::Http), store, _directory: directory }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
