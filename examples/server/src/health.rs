@@ -53,7 +53,11 @@ impl Checkup {
             .iter()
             .map(|set| SetHealth { set: set.set().to_owned(), version: set.current(), pending: set.pending() })
             .collect();
-        let drift = if status.pending() == 0 { self.drift(conn, &migrator)? } else { None };
+        let drift = match status.pending() {
+            0 if status.is_up_to_date() => self.drift(conn, &migrator)?,
+            0 => drift(conn, &migrator)?,
+            _ => None,
+        };
         Ok(Health { sets, pending: status.pending(), drift })
     }
 
@@ -63,13 +67,17 @@ impl Checkup {
         if let Some(last) = last.filter(|last| last.schema_version == schema_version) {
             return Ok(last.drift);
         }
-        let drift = match migrator.verify(conn) {
-            Ok(()) => None,
-            Err(error @ molos::Error::Busy { .. }) => return Err(error.into()),
-            Err(error) => Some(error.to_string()),
-        };
+        let drift = drift(conn, migrator)?;
         let verdict = Verdict { schema_version, drift: drift.clone() };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
         Ok(drift)
+    }
+}
+
+fn drift(conn: &mut Connection, migrator: &Migrator<'_>) -> Result<Option<String>> {
+    match migrator.verify(conn) {
+        Ok(()) => Ok(None),
+        Err(error @ molos::Error::Busy { .. }) => Err(error.into()),
+        Err(error) => Ok(Some(error.to_string())),
     }
 }

@@ -2,9 +2,11 @@
 
 pub mod access;
 pub mod cli;
+pub mod diagram;
 pub mod error;
 pub mod health;
 pub mod keys;
+pub mod metrics;
 pub mod modules;
 pub mod oauth;
 pub mod purge;

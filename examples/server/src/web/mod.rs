@@ -1,5 +1,6 @@
 //! What the server answers to.
 
+mod admin;
 mod bearer;
 mod keys;
 mod login;
@@ -38,7 +39,8 @@ pub enum Cookies {
 
 pub fn router(store: Store, cookies: Cookies) -> Router {
     let state = State { store, checkup: Arc::default(), passwords: Arc::new(Semaphore::new(4)), cookies };
-    let pages = login::routes().merge(oauth::pages()).layer(axum::middleware::from_fn(page::protect));
+    let pages =
+        admin::routes().merge(login::routes()).merge(oauth::pages()).layer(axum::middleware::from_fn(page::protect));
     Router::new()
         .merge(keys::routes())
         .merge(modules::routes())

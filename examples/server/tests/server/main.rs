@@ -2,6 +2,7 @@
 
 mod access;
 mod access_property;
+mod admin;
 mod browser;
 mod health;
 mod keys;
