@@ -1,6 +1,7 @@
 //! The database: a pool of connections to a file that is migrated before there are any.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use molos::Migrator;
@@ -20,6 +21,8 @@ const SLOW: Duration = Duration::from_millis(200);
 pub struct Store {
     pool: Pool<Manager>,
     monitor: Monitor,
+    /// SQLite has one writer at a time. The others wait here, and not with a connection that a reader could use.
+    writer: Arc<Mutex<()>>,
 }
 
 impl Store {
@@ -30,7 +33,7 @@ impl Store {
         let monitor = Monitor::with_slow(SLOW, |slow| tracing::warn!(%slow, "a slow statement"));
         let watch = Box::new(Watch(monitor.clone()));
         let pool = Pool::builder().max_size(8).min_idle(Some(1)).connection_customizer(watch).build(manager)?;
-        Ok(Self { pool, monitor })
+        Ok(Self { pool, monitor, writer: Arc::default() })
     }
 
     pub fn monitor(&self) -> &Monitor {
@@ -49,6 +52,7 @@ impl Store {
 
     /// Calls `work` with the database to itself. If it fails, nothing is changed.
     pub fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let _turn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.transaction(TransactionBehavior::Immediate, work)
     }
 
