@@ -116,14 +116,14 @@ pub fn delete(conn: &Connection, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Every module that can be granted.
+/// Every module that can be granted, and last what is all of them.
 pub fn modules() -> impl Iterator<Item = &'static str> {
-    [ALL, CORE].into_iter().chain(MODULES.iter().map(|module| module.id))
+    MODULES.iter().map(|module| module.id).chain([CORE, ALL])
 }
 
-/// Every resource that can be granted.
+/// Every resource that can be granted, and last what is all of them.
 pub fn resources() -> impl Iterator<Item = &'static str> {
-    [ALL].into_iter().chain(CORE_RESOURCES).chain(MODULES.iter().map(|module| module.id))
+    MODULES.iter().map(|module| module.id).chain(CORE_RESOURCES).chain([ALL])
 }
 
 fn find(conn: &Connection, id: &str) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `/oauth`: the endpoints of RFC 6749, 7009 and 8414, and the page where a user consents.
+//! `/oauth`: the endpoints of RFC 6749 and 7009, and the page where a user consents.
 
 use axum::extract::{self, Query};
 use axum::http::{StatusCode, Uri, header};

@@ -4,6 +4,7 @@ mod access;
 mod access_property;
 mod admin;
 mod browser;
+mod chromium;
 mod commands;
 mod health;
 mod keys;

@@ -3,7 +3,8 @@
 use axum::http::Method;
 use molos_example_server::modules::Action;
 use molos_example_server::oauth::client;
-use molos_example_server::secret;
+use molos_example_server::purge::purge;
+use molos_example_server::{now, secret};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, field, location};
@@ -208,6 +209,42 @@ async fn a_code_that_is_used_twice_revokes_what_it_gave() {
     assert!(!world.is_let_in(&tokens).await);
     assert!(!world.is_let_in(&next).await);
     assert_refused(&world.refresh(&next).await, "invalid_grant");
+}
+
+#[tokio::test]
+async fn of_two_who_use_a_code_at_once_one_gets_tokens_and_neither_keeps_them() {
+    let world = World::new().await;
+    let code = world.code().await;
+    let fields = world.exchange(&code);
+    let (one, other) = tokio::join!(world.token(&fields), world.token(&fields));
+    let (winner, loser) = if one.status == 200 { (one, other) } else { (other, one) };
+    assert_eq!(winner.status, 200);
+    assert_refused(&loser, "invalid_grant");
+    assert!(!world.is_let_in(&winner.json()).await);
+}
+
+#[tokio::test]
+async fn what_has_ended_is_purged_and_a_used_code_is_still_known() {
+    let world = World::new().await;
+    let code = world.code().await;
+    let tokens = world.token(&world.exchange(&code)).await.json();
+    let count = || -> (i64, i64, i64) {
+        world.server.change(|conn| {
+            let count = "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM oauth_tokens), \
+                         (SELECT count(*) FROM oauth_authorization_codes)";
+            Ok(conn.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+        })
+    };
+    assert_eq!(count(), (1, 2, 1));
+    let day = 24 * 60 * 60;
+    for (later, left) in [(0, (1, 2, 1)), (day, (0, 1, 1)), (29 * day, (0, 1, 1)), (31 * day, (0, 0, 0))] {
+        world.server.change(|conn| purge(conn, now() + later));
+        assert_eq!(count(), left, "{later}");
+        if later == 29 * day {
+            assert_refused(&world.token(&world.exchange(&code)).await, "invalid_grant");
+            assert_refused(&world.refresh(&tokens).await, "invalid_grant");
+        }
+    }
 }
 
 #[tokio::test]

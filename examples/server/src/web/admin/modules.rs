@@ -101,7 +101,7 @@ fn section(set: &SetStatus) -> Markup {
     html! {
         section {
             h2 { "Set " code { (set.set()) } }
-            table {
+            table.steps {
                 thead { tr { th { "Version" } th { "Name" } th { "State" } th { "Applied at (UTC)" } th.number { "Took" } } }
                 tbody {
                     @for step in set.steps() {
