@@ -7,7 +7,7 @@ mod serve;
 mod user;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -46,30 +46,25 @@ enum Command {
 impl App {
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let result = Store::open(&self.database).and_then(|store| self.command.run(&store));
-        match result {
-            Ok(output) => {
-                // A reader that has gone away, as `head` does, is no error.
-                let _ = write!(std::io::stdout(), "{output}");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::FAILURE
-            }
-        }
+        self.command.run(&self.database).unwrap_or_else(|error| {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        })
     }
 }
 
 impl Command {
-    /// Returns what is to be shown.
-    fn run(self, store: &Store) -> Result<String> {
-        match self {
-            Self::Serve(serve) => serve.run(store),
-            Self::Module(module) => module.run(store),
-            Self::Key(key) => key.run(store),
-            Self::User(user) => user.run(store),
-            Self::Client(client) => client.run(store),
-        }
+    fn run(self, database: &Path) -> Result<ExitCode> {
+        let store = || Store::open(database);
+        let output = match self {
+            Self::Serve(serve) => serve.run(&store()?)?,
+            Self::Module(module) => module.run(&store()?)?,
+            Self::Key(key) => key.run(&store()?)?,
+            Self::User(user) => user.run(&store()?)?,
+            Self::Client(client) => client.run(&store()?)?,
+        };
+        // A reader that has gone away, as `head` does, is no error.
+        let _ = write!(std::io::stdout(), "{output}");
+        Ok(ExitCode::SUCCESS)
     }
 }
