@@ -1,37 +1,14 @@
 //! `validate_access`: what it refuses, that the log alone has the reason, and what it costs.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use molos::rusqlite::Connection;
 use molos_example_server::access::{Access, Level, SELECT_ACCESS, validate_access};
 use molos_example_server::modules::{self, Action};
 use molos_example_server::{keys, now};
 
+use crate::log::log_of;
 use crate::support::{database, key};
 
 const TASKS: Access<'static> = Access { module: "tasks", resource: "tasks", level: Level::Write };
-
-/// What is logged while `work` runs.
-fn log_of(work: impl FnOnce()) -> String {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("the log").extend(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, work);
-    let bytes = log.0.lock().expect("the log").clone();
-    String::from_utf8(bytes).expect("text")
-}
 
 fn change(conn: &mut Connection, action: Action) {
     let module = modules::find("tasks").expect("a module");

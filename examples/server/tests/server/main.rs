@@ -8,6 +8,7 @@ mod chromium;
 mod commands;
 mod health;
 mod keys;
+mod log;
 mod modules;
 mod oauth;
 mod process;

@@ -1,6 +1,7 @@
 //! OAuth: what is refused, what is revoked when something is used twice, and what a token may do.
 
 use axum::http::Method;
+use molos_example_server::access::{Access, Level, authorize};
 use molos_example_server::modules::Action;
 use molos_example_server::oauth::client;
 use molos_example_server::purge::purge;
@@ -304,6 +305,11 @@ async fn a_token_does_what_its_scope_says_for_its_user_until_it_ends() {
     let token = tokens["access_token"].as_str().expect("a token");
     for path in ["/modules", "/keys", "/modules/notes/items", "/modules/core/items"] {
         assert_eq!(world.server.call(Method::GET, path, token, None).await.status, 401, "{path}");
+    }
+    for (module, resource) in [("tasks", "keys"), ("tasks", "*"), ("core", "tasks"), ("notes", "tasks")] {
+        let access = Access { module, resource, level: Level::Read };
+        let result = world.server.store.read(|conn| authorize(conn, Some(token), &access, now()));
+        assert!(result.is_err(), "{access:?}");
     }
     world.server.user("eve");
     let for_eve = json!({ "text": "not mine", "user_id": "eve" });

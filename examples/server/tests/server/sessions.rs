@@ -2,8 +2,9 @@
 
 use axum::body::Body;
 use axum::http::header;
+use molos_example_server::web::Cookies;
 
-use crate::browser::{Browser, PASSWORD, cookie, encode, location};
+use crate::browser::{Browser, PASSWORD, cookie, encode, field, location};
 use crate::support::Server;
 
 const EMAIL: &str = "ada@example.org";
@@ -58,6 +59,35 @@ async fn one_is_sent_on_within_the_server_alone() {
         let answer = Browser::default().post(&server, "/login", &fields).await;
         assert_eq!((answer.status.as_u16(), location(&answer)), (303, expected));
     }
+}
+
+#[tokio::test]
+async fn behind_https_a_cookie_is_sent_over_nothing_else_and_without_it_there_would_be_none() {
+    for (cookies, is_secure) in [(Cookies::Https, true), (Cookies::Http, false)] {
+        let server = Server::with_cookies(cookies);
+        Browser::of_user(&server, EMAIL, false).await;
+        let answer = Browser::default().post(&server, "/login", &[("email", EMAIL), ("password", PASSWORD)]).await;
+        let header = answer.headers[header::SET_COOKIE].to_str().expect("text");
+        assert_eq!(header.contains("; Secure"), is_secure, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_left_or_has_lasted_for_half_a_day() {
+    let server = Server::new();
+    let ada = Browser::of_user(&server, EMAIL, true).await;
+    let csrf = field(&ada.get(&server, "/admin").await.body, "csrf");
+    assert_eq!(ada.post(&server, "/logout", &[("csrf", &csrf)]).await.status, 303);
+    assert_eq!(location(&ada.get(&server, "/admin").await), "/login?next=%2Fadmin");
+
+    let eve = Browser::of_user(&server, "eve@example.org", true).await;
+    assert_eq!(eve.get(&server, "/admin").await.status, 200);
+    let lasts: i64 = server.change(|conn| {
+        conn.execute("UPDATE sessions SET expires_at = expires_at - created_at", [])?;
+        Ok(conn.query_row("SELECT expires_at FROM sessions", [], |row| row.get(0))?)
+    });
+    assert_eq!(lasts, 12 * 60 * 60);
+    assert_eq!(eve.get(&server, "/admin").await.status, 303);
 }
 
 #[tokio::test]

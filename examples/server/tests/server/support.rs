@@ -10,10 +10,13 @@ use molos_example_server::core::tables::NewUsers;
 use molos_example_server::error::Result;
 use molos_example_server::modules::{self, Action};
 use molos_example_server::store::Store;
-use molos_example_server::{keys, now, web};
+use molos_example_server::web::{self, Cookies};
+use molos_example_server::{keys, now};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use crate::log;
 
 pub struct Server {
     pub store: Store,
@@ -35,9 +38,14 @@ impl Answer {
 
 impl Server {
     pub fn new() -> Self {
+        Self::with_cookies(Cookies::Http)
+    }
+
+    pub fn with_cookies(cookies: Cookies) -> Self {
+        log::keep();
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(&directory.path().join("molos.db")).expect("a database");
-        Self { router: web::router(store.clone(), web::Cookies::Http), store, _directory: directory }
+        Self { router: web::router(store.clone(), cookies), store, _directory: directory }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -95,6 +103,7 @@ pub fn key(conn: &mut Connection, modules: &[&str], permissions: &[(&str, Level)
 
 /// A migrated database without a server.
 pub fn database() -> Connection {
+    log::keep();
     let mut conn = Connection::open_in_memory().expect("a database");
     let sets = modules::sets(&conn).expect("sets");
     Migrator::new(sets).migrate(&mut conn).expect("a migrated database");
