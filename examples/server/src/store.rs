@@ -84,9 +84,9 @@ impl r2d2::CustomizeConnection<Connection, molos::Error> for Watch {
     }
 }
 
-/// Migrates what a database has: the core, the server, and the modules that are installed.
+/// Migrates what a database has: the core, the server, and the modules that are installed. It makes no file.
 pub fn migrator(path: &Path) -> Result<Migrator<'static>> {
-    let conn = Connection::open(path)?;
+    let conn = if path.exists() { Connection::open(path)? } else { Connection::open_in_memory()? };
     conn.busy_timeout(BUSY_TIMEOUT)?;
     Ok(Migrator::new(modules::sets(&conn)?).busy_timeout(BUSY_TIMEOUT))
 }
