@@ -1,0 +1,6 @@
+//! Makes cargo notice a new migration.
+
+fn main() {
+    println!("cargo::rerun-if-changed=../../migrations");
+    println!("cargo::rerun-if-changed=migrations");
+}

@@ -1,0 +1,3 @@
+DELETE FROM modules WHERE id = 'notes';
+DROP TABLE notes_links;
+DROP TABLE notes_pages;

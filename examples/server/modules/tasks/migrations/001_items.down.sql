@@ -1,0 +1,2 @@
+DELETE FROM modules WHERE id = 'tasks';
+DROP TABLE tasks_items;

@@ -1,0 +1,1 @@
+ALTER TABLE tasks_items DROP COLUMN done;
