@@ -13,13 +13,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::Result;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// A self-hosted server in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "molos-server", version)]
 pub struct App {
-    /// The database; it is made, and migrated, before anything else.
+    /// The database; all commands but `db` make and migrate it first.
     #[arg(long, global = true, env = "MOLOS_DATABASE", default_value = "molos.db")]
     database: PathBuf,
     #[command(subcommand)]
@@ -41,6 +41,9 @@ enum Command {
     /// OAuth clients.
     #[command(subcommand)]
     Client(client::Client),
+    /// The database: what is applied, what is pending, and what to do about it.
+    #[command(subcommand)]
+    Db(molos::cli::Db),
 }
 
 impl App {
@@ -62,6 +65,7 @@ impl Command {
             Self::Key(key) => key.run(&store()?)?,
             Self::User(user) => user.run(&store()?)?,
             Self::Client(client) => client.run(&store()?)?,
+            Self::Db(db) => return Ok(db.run(store::migrator(database)?, database)),
         };
         // A reader that has gone away, as `head` does, is no error.
         let _ = write!(std::io::stdout(), "{output}");

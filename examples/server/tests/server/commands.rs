@@ -70,3 +70,24 @@ fn keys_are_granted_listed_and_revoked() {
         assert!(list.lines().any(|line| line.starts_with("tasks") && line.contains(state)), "{list}");
     }
 }
+
+#[test]
+fn the_database_is_looked_at_and_taken_back_set_by_set() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = directory.path().join("molos.db");
+    let output = run(&database, &["db", "status"]);
+    assert_eq!(output.status.code(), Some(1), "all is pending");
+    assert!(!database.exists());
+    succeed(&database, &["module", "install", "tasks"]);
+    let status = succeed(&database, &["db", "status"]);
+    for set in ["core", "server", "tasks"] {
+        assert!(status.lines().any(|line| line.starts_with(set) && line.contains("applied")), "{status}");
+    }
+    assert!(!status.contains("notes"), "what is not installed is not pending");
+    succeed(&database, &["db", "verify"]);
+    succeed(&database, &["db", "rollback", "--set", "tasks", "--all", "--yes"]);
+    assert!(
+        succeed(&database, &["module"]).lines().any(|line| line.starts_with("tasks") && line.contains("not installed"))
+    );
+    succeed(&database, &["db", "verify"]);
+}
