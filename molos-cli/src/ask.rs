@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use crate::output::Failure;
+use crate::output::{Failure, visible};
 
 /// Asks before something that cannot be taken back, if there is somebody to ask.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
@@ -11,7 +11,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let mut stderr = io::stderr();
-    write!(stderr, "{question} [y/N] ")?;
+    write!(stderr, "{} [y/N] ", visible(question))?;
     stderr.flush()?;
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer)?;

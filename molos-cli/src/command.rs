@@ -14,7 +14,7 @@ use molos_runtime::{
 
 use crate::ask::confirm;
 use crate::interrupt::stoppable;
-use crate::output::{Failure, Output, PENDING, Rows, WRONG, bad, due, good, note, show_error};
+use crate::output::{Failure, Output, PENDING, Rows, WRONG, bad, cell, due, good, note, show_error};
 use crate::progress::Progress;
 use crate::target::Target;
 use crate::{Of, Safety, SchemaFormat, json, mermaid, schema};
@@ -103,9 +103,9 @@ fn ran(report: &Report, output: &Output) -> Code {
     }
     let mut rows = Rows::by_set(report.steps().iter().map(|step| step.set.as_str()), &["VERSION", "NAME", "TIME"]);
     for step in report.steps() {
-        rows.add_of(&step.set, [Cell::new(step.version), Cell::new(&step.name), Cell::new(Milliseconds(step.elapsed))]);
+        rows.add_of(&step.set, [cell(step.version), cell(&step.name), cell(Milliseconds(step.elapsed))]);
     }
-    output.answer(&data, rows)?;
+    output.table(&data, &rows)?;
     DONE
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn status(args: &crate::Status, migrator: Migrator<'_>, target: &Targ
         error: error.clone(),
         sets: status.sets().iter().map(set_status).collect(),
     };
-    output.answer(&data, status_rows(&status))?;
+    output.table(&data, &status_rows(&status))?;
     if let Some(error) = error {
         show_error(&error);
         return Ok(ExitCode::from(WRONG));
@@ -155,10 +155,7 @@ fn status_rows(status: &Status) -> Rows {
             let (at, took) = step.applied.as_ref().map_or_else(Default::default, |applied| {
                 (UtcTime(applied.applied_at).to_string(), Milliseconds(applied.duration).to_string())
             });
-            rows.add_of(
-                set.set(),
-                [Cell::new(step.version), Cell::new(&step.name), state(step), Cell::new(at), Cell::new(took)],
-            );
+            rows.add_of(set.set(), [cell(step.version), cell(&step.name), state(step), cell(at), cell(took)]);
         }
     }
     rows
@@ -257,7 +254,7 @@ pub(crate) fn verify(args: &crate::Verify, migrator: Migrator<'_>, target: &Targ
             for difference in &data.differences {
                 difference_rows(difference, &mut rows);
             }
-            output.answer(&data, rows)?;
+            output.table(&data, &rows)?;
             show_error(&error.to_string());
             Ok(ExitCode::from(WRONG))
         }
@@ -280,13 +277,13 @@ fn difference_rows(difference: &json::Difference, rows: &mut Rows) {
     let json::Difference { kind, name, difference, expected, found } = difference;
     let what = format!("{kind} {name}");
     match *difference {
-        "missing" => rows.add([Cell::new(what), good("there"), bad("missing")]),
-        "extra" => rows.add([Cell::new(what), good("not there"), bad("there")]),
+        "missing" => rows.add([cell(what), good("there"), bad("missing")]),
+        "extra" => rows.add([cell(what), good("not there"), bad("there")]),
         _ => {
             for at in 0..expected.len().max(found.len()) {
-                let cell = |facts: &[String]| facts.get(at).cloned().unwrap_or_default();
+                let fact = |facts: &[String]| facts.get(at).cloned().unwrap_or_default();
                 let what = if at == 0 { what.as_str() } else { "" };
-                rows.add([Cell::new(what), good(&cell(expected)), bad(&cell(found))]);
+                rows.add([cell(what), good(&fact(expected)), bad(&fact(found))]);
             }
         }
     }

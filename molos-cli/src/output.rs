@@ -1,5 +1,6 @@
 //! What goes to stdout, the answer, and what goes to stderr, the rest.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -59,8 +60,17 @@ impl Output {
         Self { json }
     }
 
-    /// Gives an answer: `data` if it is to be in JSON, else what `human` writes.
-    pub(crate) fn answer(&self, data: &impl Serialize, human: impl fmt::Display) -> Result<(), Failure> {
+    /// Gives an answer: `data` if it is to be in JSON, else `text`.
+    pub(crate) fn answer(&self, data: &impl Serialize, text: impl fmt::Display) -> Result<(), Failure> {
+        self.write(data, visible(&text.to_string()))
+    }
+
+    /// Gives an answer that is a table for people.
+    pub(crate) fn table(&self, data: &impl Serialize, rows: &Rows) -> Result<(), Failure> {
+        self.write(data, rows)
+    }
+
+    fn write(&self, data: &impl Serialize, human: impl fmt::Display) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         if self.json {
             serde_json::to_writer_pretty(&mut stdout, data).map_err(io::Error::from)?;
@@ -114,16 +124,30 @@ impl Output {
 
 /// Says something on stderr.
 pub(crate) fn note(text: impl fmt::Display) {
+    say(&visible(&text.to_string()));
+}
+
+fn say(text: &str) {
     // There is nowhere left to say that stderr is gone.
     let _ = writeln!(AutoStream::auto(io::stderr()), "{text}");
+}
+
+/// The text, with what would steer a terminal written out: names come from files and databases.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let write_out = |c: char| if steers(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(write_out).collect())
 }
 
 pub(crate) fn show_error(text: &str) {
     const RED: &str = "\x1b[1;31m";
     const CYAN: &str = "\x1b[1;36m";
     const OFF: &str = "\x1b[0m";
-    let text = text.replace("\nhelp: ", &format!("\n{CYAN}help:{OFF} "));
-    note(format!("{RED}error:{OFF} {text}"));
+    let text = visible(text).replace("\nhelp: ", &format!("\n{CYAN}help:{OFF} "));
+    say(&format!("{RED}error:{OFF} {text}"));
 }
 
 /// A table for people.
@@ -161,7 +185,7 @@ impl Rows {
     }
 
     pub(crate) fn add_of(&mut self, set: &str, cells: impl IntoIterator<Item = Cell>) {
-        self.add(self.by_set.then(|| Cell::new(set)).into_iter().chain(cells));
+        self.add(self.by_set.then(|| cell(set)).into_iter().chain(cells));
     }
 }
 
@@ -175,16 +199,21 @@ impl fmt::Display for Rows {
     }
 }
 
+/// A cell of a table.
+pub(crate) fn cell(text: impl fmt::Display) -> Cell {
+    Cell::new(visible(&text.to_string()))
+}
+
 pub(crate) fn good(text: &str) -> Cell {
-    Cell::new(text).fg(Color::Green)
+    cell(text).fg(Color::Green)
 }
 
 pub(crate) fn due(text: &str) -> Cell {
-    Cell::new(text).fg(Color::Yellow)
+    cell(text).fg(Color::Yellow)
 }
 
 pub(crate) fn bad(text: &str) -> Cell {
-    Cell::new(text).fg(Color::Red)
+    cell(text).fg(Color::Red)
 }
 
 /// Whether stdout is to have no colours.
@@ -201,7 +230,7 @@ mod tests {
         let table = |sets: &[&str]| {
             let mut rows = Rows::by_set(sets.iter().copied(), &["NAME", "TIME"]);
             for set in sets {
-                rows.add_of(set, [Cell::new("a"), Cell::new("")]);
+                rows.add_of(set, [cell("a"), cell("")]);
             }
             rows.to_string()
         };

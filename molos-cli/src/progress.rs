@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use molos_runtime::{Event, Migrator};
+use molos_runtime::{Event, Migration, Migrator};
 
 use crate::interrupt;
-use crate::output::note;
+use crate::output::{note, visible};
 
 /// A progress bar on stderr; nothing where that is no terminal.
 pub(crate) struct Progress(ProgressBar);
@@ -43,11 +43,15 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
             bar.set_message(format!("another connection has the database: waited {waited} s of {timeout} s"));
         }
         Event::BackedUp { path, .. } => bar.suspend(|| note(format!("copied the database to {}", path.display()))),
-        Event::Started { migration, .. } => bar.set_message(format!("{} {}", migration.version(), migration.name())),
+        Event::Started { migration, .. } => bar.set_message(name(migration)),
         Event::Statement { migration, number, count, .. } if *count > 1 => {
-            bar.set_message(format!("{} {}, statement {number} of {count}", migration.version(), migration.name()));
+            bar.set_message(format!("{}, statement {number} of {count}", name(migration)));
         }
         Event::Finished { .. } => bar.inc(1),
         _ => {}
     }
+}
+
+fn name(migration: &Migration<'_>) -> String {
+    format!("{} {}", migration.version(), visible(migration.name()))
 }

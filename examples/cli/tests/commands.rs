@@ -266,6 +266,20 @@ fn there_are_no_colours_where_nobody_sees_them() {
 }
 
 #[test]
+fn what_would_steer_a_terminal_is_written_out() -> Done {
+    let place = Place::at(3);
+    place.conn().execute("UPDATE _molos_migrations SET name = ?1 WHERE version = 3", ["a\x1b[2Jb\u{9b}\r"])?;
+    for line in ["status", "migrate"] {
+        let ran = place.run(line);
+        let text = ran.stdout + &ran.stderr;
+        assert!(text.contains(r"a\u{1b}[2Jb\u{9b}\u{d}"), "{line}: {text}");
+        assert!(!text.contains(['\x1b', '\u{9b}', '\r']), "{line}: {text}");
+    }
+    assert_eq!(place.json("status")["sets"][0]["steps"][2]["name"], json!("a\x1b[2Jb\u{9b}\r"));
+    Ok(())
+}
+
+#[test]
 fn a_reader_who_has_seen_enough_is_no_error() -> Done {
     let place = Place::at(2);
     let mut child = place.command("plan --sql").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
