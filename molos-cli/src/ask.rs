@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use crate::interrupt;
 use crate::output::{Failure, visible};
 
 /// Asks before something that cannot be taken back, if there is somebody to ask.
@@ -10,6 +11,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes || !stdin.is_terminal() {
         return Ok(());
     }
+    interrupt::end_if_requested();
     let mut stderr = io::stderr();
     write!(stderr, "{} [y/N] ", visible(question))?;
     stderr.flush()?;

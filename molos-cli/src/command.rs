@@ -14,7 +14,7 @@ use molos_runtime::{
 
 use crate::ask::confirm;
 use crate::interrupt::stoppable;
-use crate::output::{Failure, Output, PENDING, Rows, WRONG, bad, cell, due, good, note, show_error};
+use crate::output::{Failure, Output, PENDING, Rows, WRONG, bad, cell, code_of, due, good, note, show_error};
 use crate::progress::Progress;
 use crate::target::Target;
 use crate::{Of, Safety, SchemaFormat, json, mermaid, schema};
@@ -114,17 +114,17 @@ pub(crate) fn status(args: &crate::Status, migrator: Migrator<'_>, target: &Targ
     let mut conn = target.look()?;
     let (status, plan) = stoppable(&mut conn, |conn| (migrator.status(conn), migrator.plan(conn)));
     let status = status?;
-    let error = plan.err().map(|error| error.to_string());
+    let wrong = plan.err().map(|error| (code_of(&error), error.to_string()));
     let data = json::Status {
         up_to_date: status.is_up_to_date(),
         pending: status.pending(),
-        error: error.clone(),
+        error: wrong.as_ref().map(|(_, error)| error.clone()),
         sets: status.sets().iter().map(set_status).collect(),
     };
     output.table(&data, &status_rows(&status))?;
-    if let Some(error) = error {
+    if let Some((code, error)) = wrong {
         show_error(&error);
-        return Ok(ExitCode::from(WRONG));
+        return Ok(code);
     }
     Ok(if status.pending() > 0 { ExitCode::from(PENDING) } else { ExitCode::SUCCESS })
 }
@@ -228,7 +228,7 @@ pub(crate) fn rehearse(args: &crate::Rehearse, migrator: Migrator<'_>, target: &
         error: rehearsal.error().map(ToString::to_string),
     };
     output.answer(&data, &rehearsal)?;
-    Ok(if rehearsal.error().is_some() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
+    Ok(rehearsal.error().map_or(ExitCode::SUCCESS, code_of))
 }
 
 pub(crate) fn verify(args: &crate::Verify, migrator: Migrator<'_>, target: &Target<'_>, output: &Output) -> Code {

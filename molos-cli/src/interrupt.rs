@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use molos_runtime::Event;
 use molos_runtime::rusqlite::{Connection, InterruptHandle};
 
 use crate::output::note;
@@ -27,9 +28,11 @@ pub(crate) fn handle() {
     let _ = ctrlc::try_set_handler(requested);
 }
 
-/// Runs `call`, which Ctrl-C stops at the statement that is being run.
+/// Runs `call`, which Ctrl-C stops at the statement that is being run. What was asked before, and stopped nothing, is not
+/// forgotten.
 pub(crate) fn stoppable<T>(conn: &mut Connection, call: impl FnOnce(&mut Connection) -> T) -> T {
     set_running(Some(conn.get_interrupt_handle()));
+    end_if_requested();
     let result = call(conn);
     set_running(None);
     result
@@ -39,6 +42,13 @@ pub(crate) fn stoppable<T>(conn: &mut Connection, call: impl FnOnce(&mut Connect
 pub(crate) fn end_if_requested() {
     if was_requested() {
         end();
+    }
+}
+
+/// Ends the program if somebody asked to while it waits for another connection, when no statement is run.
+pub(crate) fn end_while_waiting(event: &Event<'_>) {
+    if matches!(event, Event::Waiting { .. }) {
+        end_if_requested();
     }
 }
 

@@ -364,6 +364,7 @@ impl Db {
         interrupt::handle();
         let output = Output::new(self.is_json());
         let target = Target::new(database.as_ref(), &prepare);
+        let migrator = migrator.on_event(interrupt::end_while_waiting);
         let result = self.dispatch(migrator, &target, &output);
         output.finish(result)
     }

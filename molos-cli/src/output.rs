@@ -91,8 +91,7 @@ impl Output {
         match failure {
             Failure::Molos(error) => {
                 self.error(&error.to_string());
-                let stopped = interrupt::was_requested() && matches!(*error, Error::Interrupted { .. });
-                ExitCode::from(if stopped { interrupt::EXIT_CODE } else { WRONG })
+                code_of(&error)
             }
             Failure::Here { problem, help } => {
                 self.error(&format!("{problem}\nhelp: {help}"));
@@ -120,6 +119,12 @@ impl Output {
             let _ = self.answer(&json::Failed { error: json::Error { message, help } }, "");
         }
     }
+}
+
+/// The exit code for an error of the library.
+pub(crate) fn code_of(error: &Error) -> ExitCode {
+    let stopped = interrupt::was_requested() && matches!(error, Error::Interrupted { .. });
+    ExitCode::from(if stopped { interrupt::EXIT_CODE } else { WRONG })
 }
 
 /// Says something on stderr.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use molos_runtime::{Event, Migration, Migrator};
 
-use crate::interrupt;
 use crate::output::{note, visible};
 
 /// A progress bar on stderr; nothing where that is no terminal.
@@ -38,7 +37,6 @@ impl Progress {
 fn show(bar: &ProgressBar, event: &Event<'_>) {
     match event {
         Event::Waiting { waited, timeout, .. } => {
-            interrupt::end_if_requested();
             let (waited, timeout) = (waited.as_secs(), timeout.as_secs());
             bar.set_message(format!("another connection has the database: waited {waited} s of {timeout} s"));
         }

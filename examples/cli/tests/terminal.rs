@@ -143,6 +143,25 @@ fn ctrl_c_ends_a_wait_for_another_connection() -> Done {
 }
 
 #[test]
+fn ctrl_c_ends_every_command_that_waits_and_what_was_asked_is_not_run_later() -> Done {
+    for line in
+        ["status", "plan", "migrate --yes", "rollback --yes", "rehearse", "verify", "adopt", "backup", "downgrade"]
+    {
+        let place = Place::new();
+        let mut other = place.conn();
+        let lock = other.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+        let mut session = place.spawn(line, &[])?;
+        std::thread::sleep(Duration::from_millis(300));
+        session.send_control('c')?;
+        let rest = session.exp_eof()?;
+        assert_eq!(code(&session)?, 130, "{line}: {rest}");
+        drop(lock);
+        assert_eq!(place.pending(), 1, "{line}");
+    }
+    Ok(())
+}
+
+#[test]
 fn ctrl_c_at_a_question_changes_nothing() -> Done {
     let place = Place::new();
     std::fs::copy(place.path(), place.0.path().join("copy.db"))?;
@@ -153,6 +172,22 @@ fn ctrl_c_at_a_question_changes_nothing() -> Done {
         session.exp_string("interrupted; what was not committed is undone")?;
         assert_eq!((code(&session)?, place.pending()), (130, 1), "{line}");
     }
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_stops_a_rehearsal() -> Done {
+    const SLOW: &str = "\
+        CREATE TRIGGER slow AFTER INSERT ON _molos_migrations BEGIN \
+        INSERT INTO notes (title) SELECT (WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n \
+        WHERE i < 1000000000) SELECT count(*) FROM n); END";
+    let place = Place::new();
+    place.conn().execute_batch(SLOW)?;
+    let mut session = place.spawn("rehearse", &[])?;
+    std::thread::sleep(Duration::from_millis(500));
+    session.send_control('c')?;
+    let rest = session.exp_eof()?;
+    assert_eq!((code(&session)?, place.pending()), (130, 1), "{rest}");
     Ok(())
 }
 
