@@ -7,18 +7,28 @@ use crate::output::{Failure, visible};
 
 /// Asks before something that cannot be taken back, if there is somebody to ask.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
-    let stdin = io::stdin();
-    if yes || !stdin.is_terminal() {
+    if yes || !io::stdin().is_terminal() {
         return Ok(());
     }
     interrupt::end_if_requested();
+    let answer = ask(question).map_err(|error| {
+        Failure::new(
+            format!("the question cannot be asked: {error}"),
+            "nothing was changed; with --yes it is not asked",
+        )
+    })?;
+    match answer.trim_ascii().to_ascii_lowercase().as_slice() {
+        b"y" | b"yes" => Ok(()),
+        _ => Err(Failure::Declined),
+    }
+}
+
+/// The line that is answered, whatever its encoding.
+fn ask(question: &str) -> io::Result<Vec<u8>> {
     let mut stderr = io::stderr();
     write!(stderr, "{} [y/N] ", visible(question))?;
     stderr.flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::Declined),
-    }
+    let mut answer = Vec::new();
+    io::stdin().lock().read_until(b'\n', &mut answer)?;
+    Ok(answer)
 }

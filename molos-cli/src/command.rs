@@ -343,9 +343,13 @@ pub(crate) fn schema(args: &crate::Schema, migrator: &Migrator<'_>, target: &Tar
     let format = if args.json.json { SchemaFormat::Json } else { args.format };
     let data = schema::read(&conn).map_err(unreadable)?;
     match format {
-        SchemaFormat::Json => Output::new(true).answer(&data, "")?,
+        // Then `output` is of JSON, too.
+        SchemaFormat::Json => output.answer(&data, "")?,
         SchemaFormat::Sql => output.answer(&data, schema::sql(&conn).map_err(unreadable)?)?,
-        SchemaFormat::Mermaid => output.answer(&data, mermaid::diagram(&data).map_err(io::Error::other)?)?,
+        SchemaFormat::Mermaid => {
+            let drawn = mermaid::diagram(&data).map_err(|error| Failure::Stdout(io::Error::other(error)))?;
+            output.answer(&data, drawn)?;
+        }
     }
     DONE
 }

@@ -43,8 +43,9 @@
 //!
 //! # JSON
 //!
-//! With `--json` the answer is one JSON object, of the type in [`json`]: of [`json::Error`] if there is an error, whose
-//! message also goes to stderr.
+//! With `--json` the answer is one JSON object, of the type in [`json`]: of [`json::Failed`] if there is an error, whose
+//! message also goes to stderr. There is no answer if the command line is wrong, if the answer to a question was no, or if
+//! the program was interrupted where no statement was run.
 #![cfg_attr(
     not(debug_assertions),
     doc = "\n# What is not here\n\n`db new` is a command of debug builds: only they know the directory of the migrations."
@@ -398,6 +399,7 @@ impl Db {
             Self::Adopt(args) => &args.format,
             Self::Backup(args) => &args.format,
             Self::Restore(args) => &args.format,
+            Self::Schema(args) if matches!(args.format, SchemaFormat::Json) => return true,
             Self::Schema(args) => &args.json,
             Self::Downgrade(args) => &args.format,
             #[cfg(debug_assertions)]

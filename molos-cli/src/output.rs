@@ -27,7 +27,7 @@ pub(crate) enum Failure {
     Here { problem: String, help: String },
     /// The answer to a question was no.
     Declined,
-    /// Stdout is gone.
+    /// The answer cannot be written.
     Stdout(io::Error),
 }
 
@@ -40,12 +40,6 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Molos(Box::new(error))
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Stdout(error)
     }
 }
 
@@ -62,7 +56,7 @@ impl Output {
 
     /// Gives an answer: `data` if it is to be in JSON, else `text`.
     pub(crate) fn answer(&self, data: &impl Serialize, text: impl fmt::Display) -> Result<(), Failure> {
-        self.write(data, visible(&text.to_string()))
+        self.write(data, &visible(&text.to_string()))
     }
 
     /// Gives an answer that is a table for people.
@@ -70,7 +64,15 @@ impl Output {
         self.write(data, rows)
     }
 
-    fn write(&self, data: &impl Serialize, human: impl fmt::Display) -> Result<(), Failure> {
+    fn write(&self, data: &impl Serialize, human: &impl fmt::Display) -> Result<(), Failure> {
+        match self.try_write(data, human) {
+            // Whoever reads the answer has seen enough, as in `app db status | head -n 1`; the exit code is still wanted.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(Failure::Stdout),
+        }
+    }
+
+    fn try_write(&self, data: &impl Serialize, human: &impl fmt::Display) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         if self.json {
             serde_json::to_writer_pretty(&mut stdout, data).map_err(io::Error::from)?;
@@ -78,8 +80,7 @@ impl Output {
         } else {
             writeln!(stdout, "{human}")?;
         }
-        stdout.flush()?;
-        Ok(())
+        stdout.flush()
     }
 
     /// Ends the program's run of the command.
@@ -101,8 +102,6 @@ impl Output {
                 note("nothing was changed");
                 ExitCode::from(PENDING)
             }
-            // Whoever read the answer has seen enough, as in `app db status | head -n 1`.
-            Failure::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Failure::Stdout(error) => {
                 show_error(&format!("the answer cannot be written: {error}"));
                 ExitCode::from(WRONG)

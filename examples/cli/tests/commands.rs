@@ -286,6 +286,10 @@ fn a_reader_who_has_seen_enough_is_no_error() -> Done {
     drop(child.stdout.take());
     let ran = Ran::of(child.wait_with_output()?);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+
+    let mut child = place.command("status").stdout(Stdio::piped()).spawn()?;
+    drop(child.stdout.take());
+    assert_eq!(child.wait()?.code(), Some(1), "something is pending, whoever reads it");
     Ok(())
 }
 

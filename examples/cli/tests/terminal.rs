@@ -74,6 +74,19 @@ fn a_person_is_asked_before_something_is_lost() -> Done {
 }
 
 #[test]
+fn a_question_that_cannot_be_asked_is_an_error() -> Done {
+    let place = Place::new();
+    let mut shell = Command::new("sh");
+    shell.current_dir(&place.0).arg("-c").arg("\"$0\" db migrate 2>/dev/full; echo \"code $?\"");
+    shell.arg(env!("CARGO_BIN_EXE_app"));
+    let mut session = spawn_command(shell, Some(20_000))?;
+    let text = session.exp_eof()?;
+    assert!(text.contains("code 2"), "{text}");
+    assert_eq!(place.pending(), 1);
+    Ok(())
+}
+
+#[test]
 fn nobody_is_asked_where_nothing_is_lost_or_the_answer_is_given() -> Done {
     let place = Place::new();
     for (line, exit) in [("migrate --to 2", 0), ("rollback", 0), ("migrate --yes", 0)] {
