@@ -16,7 +16,7 @@ use crate::ask::confirm;
 use crate::interrupt::stoppable;
 use crate::output::{Failure, Output, PENDING, Rows, WRONG, bad, cell, code_of, due, good, note, show_error};
 use crate::progress::Progress;
-use crate::target::Target;
+use crate::target::{self, Target};
 use crate::{Of, Safety, SchemaFormat, json, mermaid, schema};
 
 type Code = Result<ExitCode, Failure>;
@@ -311,7 +311,10 @@ pub(crate) fn backup(args: &crate::Backup, migrator: &Migrator<'_>, target: &Tar
     if !target.is_there() {
         return Err(Failure::new(format!("there is no database at {}", target.name()), "check the path"));
     }
-    let beside = || target.path.parent().unwrap_or(Path::new("")).join("backups");
+    let beside = || {
+        let file = target::file(target.path).unwrap_or_default();
+        file.parent().unwrap_or(Path::new("")).join("backups")
+    };
     let directory = args.directory.clone().unwrap_or_else(beside);
     let keep = args.keep.map_or(Keep::All, Keep::Newest);
     let mut conn = target.open()?;
@@ -323,13 +326,26 @@ pub(crate) fn backup(args: &crate::Backup, migrator: &Migrator<'_>, target: &Tar
 }
 
 pub(crate) fn restore(args: &crate::Restore, target: &Target<'_>, output: &Output) -> Code {
-    let name = target.name();
-    let backup = args.backup.display();
+    let (name, backup) = (target.name(), target::name(&args.backup));
+    // The library compares paths, not what URIs stand for.
+    let file = |path| target::file(path).and_then(|file| file.canonicalize().ok());
+    if file(&args.backup).is_some_and(|backup| file(target.path) == Some(backup)) {
+        return Err(Failure::new(
+            format!("{backup} cannot be restored: it is the database itself"),
+            "nothing was changed; take another backup",
+        ));
+    }
     if target.is_there() {
         confirm(args.yes, &format!("What was written to {name} after {backup} will be lost. Go on?"))?;
     }
-    molos_runtime::restore(&args.backup, target.path)?;
-    let data = json::Restored { database: name.clone().into_owned(), backup: backup.to_string() };
+    molos_runtime::restore(&args.backup, target.path).map_err(|error| {
+        // Paths are a part of what it says, with the parameters of a URI.
+        let text = error.to_string().replace(&*args.backup.to_string_lossy(), &backup);
+        let text = text.replace(&*target.path.to_string_lossy(), &name);
+        let (problem, help) = text.rsplit_once("\nhelp: ").unwrap_or((&text, ""));
+        Failure::new(problem, help)
+    })?;
+    let data = json::Restored { database: name.clone().into_owned(), backup: backup.clone().into_owned() };
     output.answer(&data, format!("{name} is what {backup} was"))?;
     DONE
 }

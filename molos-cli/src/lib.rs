@@ -343,8 +343,7 @@ impl Db {
     /// The migrator brings the migrations, and what else it was told: a timeout, where its events go. What is on the command
     /// line comes before that.
     ///
-    /// Only `migrate`, `adopt` and `restore` create a file that is not there. To the others, which only look, it is an empty
-    /// database.
+    /// Only `migrate` and `restore` create a file that is not there. To the others, it is an empty database.
     ///
     /// While it runs, Ctrl-C and `SIGTERM` stop it in an orderly way, unless the program handles them itself.
     #[must_use]

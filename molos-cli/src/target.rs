@@ -1,7 +1,7 @@
 //! The database that a command is about.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use molos_runtime::rusqlite::{self, Connection};
 
@@ -38,22 +38,14 @@ impl<'t> Target<'t> {
         self.ready(Connection::open_in_memory(), "a database in memory")
     }
 
-    /// Whether the database is there, as far as can be told from its name.
+    /// Whether the database is there. Where that cannot be found out, it is: opening it says what is wrong.
     pub(crate) fn is_there(&self) -> bool {
-        self.is_uri() || self.path.exists()
+        file(self.path).is_none_or(|file| file.try_exists().unwrap_or(true))
     }
 
-    /// What it is called to people: without the parameters of a URI, one of which may be a key.
+    /// What it is called to people.
     pub(crate) fn name(&self) -> Cow<'_, str> {
-        let name = self.path.to_string_lossy();
-        match name.split_once('?') {
-            Some((name, _)) if self.is_uri() => Cow::Owned(name.to_owned()),
-            _ => name,
-        }
-    }
-
-    fn is_uri(&self) -> bool {
-        self.path.to_string_lossy().starts_with("file:")
+        name(self.path)
     }
 
     fn ready(&self, conn: rusqlite::Result<Connection>, name: &str) -> Result<Connection, Failure> {
@@ -69,10 +61,77 @@ impl<'t> Target<'t> {
     }
 }
 
+/// What a database is called to people: without the parameters of a URI, one of which may be a key.
+pub(crate) fn name(path: &Path) -> Cow<'_, str> {
+    let name = path.to_string_lossy();
+    match name.split_once('?') {
+        Some((name, _)) if is_uri(path) => Cow::Owned(name.to_owned()),
+        _ => name,
+    }
+}
+
+/// The file of a database; `None` if it is in none, or if the URI leaves it to a module of the program where it is.
+pub(crate) fn file(path: &Path) -> Option<PathBuf> {
+    if !is_uri(path) {
+        return Some(path.to_owned());
+    }
+    // https://sqlite.org/uri.html
+    let uri = path.to_str()?.strip_prefix("file:")?;
+    let uri = uri.split_once('#').map_or(uri, |(uri, _)| uri);
+    let (name, parameters) = uri.split_once('?').unwrap_or((uri, ""));
+    if parameters.split('&').any(|parameter| parameter == "mode=memory" || parameter.starts_with("vfs=")) {
+        return None;
+    }
+    let name = match name.strip_prefix("//") {
+        Some(rest) => rest.get(rest.find('/')?..)?,
+        None => name,
+    };
+    let name = decoded(name)?;
+    (!name.is_empty() && name != ":memory:").then(|| PathBuf::from(name))
+}
+
+/// Without the escapes of a URI, such as `%20`.
+fn decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(part.get(2..)?.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn is_uri(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"file:")
+}
+
 /// SQLite's own words, without the path and its parameters that rusqlite adds.
 fn reason(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(code, _) => rusqlite::ffi::code_to_str(code.extended_code).to_owned(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_uri_is_found_where_sqlite_finds_it() {
+        let cases = [
+            ("app.db", Some("app.db")),
+            ("file:app.db", Some("app.db")),
+            ("file:data/app.db?mode=rwc&key=a/b#c", Some("data/app.db")),
+            ("file:///var/my%20app.db", Some("/var/my app.db")),
+            ("file://localhost/var/app.db", Some("/var/app.db")),
+            ("file:app.db?cache=shared&mode=memory", None),
+            ("file:app.db?vfs=other", None),
+            ("file::memory:", None),
+            ("file:", None),
+        ];
+        for (path, found) in cases {
+            assert_eq!(file(Path::new(path)), found.map(PathBuf::from), "{path}");
+        }
     }
 }

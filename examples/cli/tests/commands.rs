@@ -82,6 +82,15 @@ fn what_only_looks_creates_no_file() {
         (Some(2), "error: there is no database at app.db\nhelp: check the path\n")
     );
     assert!(!place.path().exists());
+
+    for line in looks.iter().chain(&["adopt", "backup"]) {
+        place.run(&format!("{line} --database file:app.db?mode=rwc"));
+        assert_eq!(fs::read_dir(&place.0).expect("a directory").count(), 0, "{line}");
+    }
+    fs::write(place.0.path().join("file"), "").expect("a file");
+    let ran = place.run("status --database file/app.db");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.starts_with("error: file/app.db cannot be opened"), "{}", ran.stderr);
 }
 
 #[test]
@@ -302,6 +311,23 @@ fn the_key_in_a_name_is_not_shown() {
     assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
     let ran = place.run("backup --database file:app.db?mode=memory&key=secret");
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("secret"), "{}", ran.stderr);
+
+    let place = Place::at(2);
+    let lines = [
+        ("restore file:nothing.db?key=secret", 2),
+        ("restore file:app.db?key=secret --database app.db", 2),
+        ("restore app.db --database file:nowhere/copy.db?key=secret", 2),
+        ("restore file:app.db?key=secret --database file:copy.db?key=secret", 0),
+        ("backup --database file:app.db?key=secret/s", 0),
+    ];
+    for (line, code) in lines {
+        for line in [line.to_owned(), format!("{line} --json")] {
+            let ran = place.run(&line);
+            let text = ran.stdout + &ran.stderr;
+            assert_eq!((ran.code, text.contains("secret")), (Some(code), false), "{line}: {text}");
+        }
+    }
+    assert_eq!(fs::read_dir(place.0.path().join("backups")).expect("beside the database").count(), 2);
 }
 
 #[test]
