@@ -352,6 +352,8 @@ pub(crate) fn restore(args: &crate::Restore, target: &Target<'_>, output: &Outpu
 
 pub(crate) fn schema(args: &crate::Schema, migrator: &Migrator<'_>, target: &Target<'_>, output: &Output) -> Code {
     let mut conn = target.in_memory()?;
+    // Without the rest of what the program has told its migrator: a backup, say, of which there can be none here.
+    let migrator = Migrator::new(migrator.sets().clone());
     stoppable(&mut conn, |conn| migrator.migrate(conn))?;
     let unreadable = |error: molos_runtime::rusqlite::Error| {
         Failure::new(format!("the schema cannot be read: {error}"), "run `db verify`; it says what is wrong")

@@ -7,7 +7,7 @@ use clap::Parser as _;
 use molos_cli::Db;
 use molos_runtime::rusqlite::functions::FunctionFlags;
 use molos_runtime::rusqlite::{self, Connection};
-use molos_runtime::{Event, Migration, Migrations, Migrator, SetStatus};
+use molos_runtime::{Event, Keep, Migration, Migrations, Migrator, SetStatus};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
@@ -50,6 +50,20 @@ fn functions_of_the_program_are_there_for_every_command() -> Done {
     let word: String = Connection::open(&path)?.query_row("SELECT word FROM words", [], |row| row.get(0))?;
     assert_eq!(word, "A");
     assert!(!is_success(parsed("db status")?.run_with(migrator(), &path, |_| Err(rusqlite::Error::InvalidQuery))));
+    Ok(())
+}
+
+#[test]
+fn the_schema_is_that_of_all_migrations_whatever_the_migrator_was_told() -> Done {
+    let directory = tempfile::tempdir()?;
+    let steps = [Migration::new(1, "words", "CREATE TABLE words (word TEXT NOT NULL)")];
+    let migrations = Migrations::new("app", "migrations", &steps);
+    let events = Cell::new(0);
+    let migrator = Migrator::new(&migrations)
+        .backup(directory.path().join("backups"), Keep::All)
+        .on_event(|_| events.set(events.get() + 1));
+    assert!(is_success(parsed("db schema")?.run(migrator, directory.path().join("app.db"))));
+    assert_eq!((events.get(), directory.path().read_dir()?.count()), (0, 0));
     Ok(())
 }
 
