@@ -143,7 +143,8 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let write_out = |c: char| if steers(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(write_out).collect())
+    // Files may have the line ends of Windows.
+    Cow::Owned(text.replace("\r\n", "\n").chars().map(write_out).collect())
 }
 
 pub(crate) fn show_error(text: &str) {
@@ -203,9 +204,9 @@ impl fmt::Display for Rows {
     }
 }
 
-/// A cell of a table.
+/// A cell of a table, which is in one line.
 pub(crate) fn cell(text: impl fmt::Display) -> Cell {
-    Cell::new(visible(&text.to_string()))
+    Cell::new(visible(&text.to_string()).replace('\n', "\\u{a}"))
 }
 
 pub(crate) fn good(text: &str) -> Cell {
@@ -228,6 +229,14 @@ fn is_plain() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_steer_a_terminal_is_written_out_and_the_line_ends_of_a_file_are_not() {
+        assert_eq!(visible("SELECT 1;\r\n\tSELECT 2;\r\n\x1b\r"), "SELECT 1;\n\tSELECT 2;\n\\u{1b}\\u{d}");
+        let mut rows = Rows::new(&["NAME"]);
+        rows.add([cell("a\nb")]);
+        assert_eq!(rows.to_string(), "NAME\na\\u{a}b");
+    }
 
     #[test]
     fn a_table_says_which_set_it_is_only_where_there_are_several() {
