@@ -159,7 +159,10 @@ fn next(last: i64, digits: usize, now: SystemTime) -> i64 {
     let time = humantime::format_rfc3339_seconds(now.max(SystemTime::UNIX_EPOCH)).to_string();
     let time: String = time.chars().filter(char::is_ascii_digit).collect();
     let unix = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    // A count that begins with zeros is no time, however many digits it has.
+    let is_time = last.to_string().len() == digits;
     let version = match digits {
+        _ if !is_time => Ok(0),
         14 => time.parse(),
         12 => time.get(..12).unwrap_or_default().parse(),
         10 => unix.to_string().parse(),
@@ -212,6 +215,8 @@ mod tests {
             ("2024-01-15-093000_initial/up.sql", "2026-11-25-202947_tags/up.sql"),
             ("20240115_initial/migration.sql", "20261125_tags/migration.sql"),
             ("1705310000_initial.sql", "1795638587_tags.sql"),
+            ("00000009_initial.sql", "00000010_tags.sql"),
+            ("0000000009_initial.sql", "0000000010_tags.sql"),
             ("20990101000000_from_the_future.sql", "20990101000001_tags.sql"),
         ];
         for (last, next) in cases {
