@@ -160,11 +160,13 @@ fn copy<D: Driver>(conn: &mut D, file: &Path, path: &Path, partial: &Path) -> Re
             });
         }
     }
+    // Windows syncs only what is open for writing, which a copy of what may only be read cannot be opened for any more.
+    let opened = OpenOptions::new().write(true).open(partial);
+    let opened = opened.map_err(|error| of_the_file(path, "opening the copy", error))?;
     let permit = || fs::set_permissions(partial, fs::metadata(file)?.permissions());
     permit().map_err(|error| of_the_file(path, "giving the copy the permissions of the database", error))?;
-    // Windows syncs only what is open for writing.
-    let sync = || OpenOptions::new().write(true).open(partial)?.sync_all();
-    sync().map_err(|error| of_the_file(path, "syncing the copy", error))?;
+    opened.sync_all().map_err(|error| of_the_file(path, "syncing the copy", error))?;
+    drop(opened);
     fs::rename(partial, path).map_err(|error| of_the_file(path, "renaming the copy", error))?;
     #[cfg(unix)]
     if let Some(directory) = path.parent() {

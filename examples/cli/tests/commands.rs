@@ -194,6 +194,18 @@ fn a_backup_is_made_and_put_back() -> Done {
 }
 
 #[test]
+fn what_may_only_be_read_can_be_backed_up() -> Done {
+    let place = Place::at(2);
+    let mut permissions = fs::metadata(place.path())?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(place.path(), permissions)?;
+    let ran = place.run("backup copies");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(fs::metadata(place.0.path().join(ran.stdout.trim_end()))?.permissions().readonly());
+    Ok(())
+}
+
+#[test]
 fn an_older_program_takes_back_what_a_newer_one_applied() -> Done {
     let place = Place::new();
     let newer = Migration::new(4, "colours", "ALTER TABLE notes ADD COLUMN colour")
