@@ -136,9 +136,15 @@ fn say(text: &str) {
     let _ = writeln!(AutoStream::auto(io::stderr()), "{text}");
 }
 
+/// Whether a terminal does something else with it than show it: a control character, or one that turns the direction of
+/// what follows, or ends the line.
+fn steers(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control() && !matches!(c, '\n' | '\t')
+}
+
 /// The text, with what would steer a terminal written out: names come from files and databases.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !text.contains(steers) {
         return Cow::Borrowed(text);
     }
@@ -233,6 +239,7 @@ mod tests {
     #[test]
     fn what_would_steer_a_terminal_is_written_out_and_the_line_ends_of_a_file_are_not() {
         assert_eq!(visible("SELECT 1;\r\n\tSELECT 2;\r\n\x1b\r"), "SELECT 1;\n\tSELECT 2;\n\\u{1b}\\u{d}");
+        assert_eq!(visible("a\u{202e}b"), "a\\u{202e}b");
         let mut rows = Rows::new(&["NAME"]);
         rows.add([cell("a\nb")]);
         assert_eq!(rows.to_string(), "NAME\na\\u{a}b");
