@@ -35,6 +35,12 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
     }
     let last = last(&directory)?;
     let up = path(last.as_ref(), name, SystemTime::now());
+    if !is_next(&up, last.as_ref(), name) {
+        return Err(Failure::new(
+            format!("{up} would not be read as the migration `{name}` after those that are there"),
+            "let its name begin with a letter; if the last version is the largest that there can be, none comes after it",
+        ));
+    }
     let sections = match &last {
         Some(last) => sections(&directory.join(&last.path))?,
         None => None,
@@ -58,6 +64,12 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
         make_cargo_look(&directory.join(last.path));
     }
     Ok(written)
+}
+
+/// Whether the path is read as what it was made of: after `1-`, the beginning of `2_a` is a part of the version.
+fn is_next(path: &str, last: Option<&Last>, name: &str) -> bool {
+    let Ok(Named::Up { version, name: read, .. }) = layout::parse(path) else { return false };
+    path.get(read) == Some(name) && last.is_none_or(|last| last.version < version)
 }
 
 /// Cargo does not notice a new file of a directory; that a file which the crate was compiled from is newer, it does.
@@ -304,6 +316,10 @@ mod tests {
         }
         let broken = create(&[("001_a.sql", ""), ("002_b", "")], "b", false);
         assert_eq!(names(broken), ["002_b.sql"]);
+        for (last, name) in [("1-a.sql", "2_b"), ("9223372036854775807_a.sql", "b")] {
+            let refused = create(&[(last, "")], name, false).expect_err("not the next");
+            assert!(refused.contains("would not be read as the migration"), "{refused}");
+        }
         let unknown = super::create(&Migrations::new("app", "migrations", &[]), "a", false).expect_err("no directory");
         assert!(format!("{unknown:?}").contains("does not know the directory"));
     }
