@@ -105,10 +105,12 @@ fn is_uri(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().starts_with(b"file:")
 }
 
-/// SQLite's own words, without the path and its parameters that rusqlite adds.
+/// SQLite's own words, without what rusqlite adds: the path with its parameters, or the statement, which may set a key.
 fn reason(error: &rusqlite::Error) -> String {
     match error {
-        rusqlite::Error::SqliteFailure(code, _) => rusqlite::ffi::code_to_str(code.extended_code).to_owned(),
+        rusqlite::Error::SqliteFailure(code, _) | rusqlite::Error::SqlInputError { error: code, .. } => {
+            rusqlite::ffi::code_to_str(code.extended_code).to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -116,6 +118,15 @@ fn reason(error: &rusqlite::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_statement_that_sets_a_key_is_not_shown() {
+        let conn = Connection::open_in_memory().expect("a database");
+        for sql in ["PRAGMA key = 'a'secret'", "SELECT 'secret', b"] {
+            let error = conn.prepare(sql).expect_err("it is wrong");
+            assert_eq!(reason(&error), "SQL logic error");
+        }
+    }
 
     #[test]
     fn the_file_of_a_uri_is_found_where_sqlite_finds_it() {
