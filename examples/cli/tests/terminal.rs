@@ -164,7 +164,7 @@ fn ctrl_c_ends_every_command_that_waits_and_what_was_asked_is_not_run_later() ->
         let mut other = place.conn();
         let lock = other.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         let mut session = place.spawn(line, &[])?;
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(500));
         session.send_control('c')?;
         let rest = session.exp_eof()?;
         assert_eq!(code(&session)?, 130, "{line}: {rest}");
