@@ -75,10 +75,11 @@ fn a_person_is_asked_before_something_is_lost() -> Done {
 
 #[test]
 fn a_question_that_cannot_be_asked_is_an_error() -> Done {
+    // Stdin is the terminal, and whoever reads stderr is gone.
+    const SCRIPT: &str = r#"exec 3>&1; { sleep 1; "$0" db migrate 2>&1 >&3; echo "code $?" >&3; } | true"#;
     let place = Place::new();
     let mut shell = Command::new("sh");
-    shell.current_dir(&place.0).arg("-c").arg("\"$0\" db migrate 2>/dev/full; echo \"code $?\"");
-    shell.arg(env!("CARGO_BIN_EXE_app"));
+    shell.current_dir(&place.0).args(["-c", SCRIPT, env!("CARGO_BIN_EXE_app")]);
     let mut session = spawn_command(shell, Some(20_000))?;
     let text = session.exp_eof()?;
     assert!(text.contains("code 2"), "{text}");
