@@ -3,7 +3,7 @@
 //! That a module is installed is a row of `modules`, which its own first migration inserts: there is no moment at
 //! which one is without the other.
 
-use molos::rusqlite::{self, Connection, OptionalExtension as _, params};
+use molos::rusqlite::{self, Connection, params};
 use molos::{Migrations, Migrator, Rollback};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +15,9 @@ use crate::{core, server};
 pub struct Module {
     pub id: &'static str,
     pub migrations: &'static Migrations<'static>,
+    /// What is in it, of one user or of all.
     pub list: fn(&Connection, Option<&str>) -> rusqlite::Result<Value>,
+    /// Adds a text for a user.
     pub add: fn(&Connection, &str, &str) -> rusqlite::Result<Value>,
 }
 
@@ -136,11 +138,9 @@ pub fn change(conn: &mut Connection, module: &Module, action: Action, now: i64) 
 
 fn set_enabled(conn: &Connection, module: &Module, enabled: bool, now: i64) -> Result<()> {
     let changed = conn
-        .query_row(
-            "UPDATE modules SET enabled = ?2, updated_at = ?3 WHERE id = ?1 RETURNING 1",
-            params![module.id, enabled, now],
-            |_| Ok(()),
-        )
-        .optional()?;
-    changed.ok_or_else(|| Error::Conflict(format!("the module {:?} is not installed", module.id)))
+        .execute("UPDATE modules SET enabled = ?2, updated_at = ?3 WHERE id = ?1", params![module.id, enabled, now])?;
+    if changed == 0 {
+        return Err(Error::Conflict(format!("the module {:?} is not installed", module.id)));
+    }
+    Ok(())
 }

@@ -80,7 +80,11 @@ struct Watch(Monitor);
 
 impl r2d2::CustomizeConnection<Connection, molos::Error> for Watch {
     fn on_acquire(&self, conn: &mut Connection) -> std::result::Result<(), molos::Error> {
-        self.0.attach(conn)
+        // A process has room for so many monitors; a database that is not watched is still a database.
+        if let Err(error) = self.0.attach(conn) {
+            tracing::warn!(%error, "a connection is not monitored");
+        }
+        Ok(())
     }
 }
 

@@ -236,7 +236,8 @@ mod tests {
     fn a_table_is_to_the_right_of_what_it_refers_to_and_over_no_other() {
         let tables = tables(
             "CREATE TABLE users (id PRIMARY KEY); CREATE TABLE clients (id PRIMARY KEY, name, other, more); \
-             CREATE TABLE tokens (id PRIMARY KEY, user REFERENCES users, client REFERENCES clients, next REFERENCES tokens); \
+             CREATE TABLE tokens (id PRIMARY KEY, user REFERENCES users, client REFERENCES clients, \
+             next REFERENCES tokens); \
              CREATE TABLE uses (token REFERENCES tokens, user REFERENCES users); CREATE TABLE alone (x)",
         );
         let layout = Layout::of(&tables);

@@ -29,11 +29,11 @@ pub(super) fn draw(layout: &Layout<'_>) -> Markup {
 
 fn draw_table(placed: &Placed<'_>) -> Markup {
     let Placed { table, x, y, width, .. } = placed;
-    let right = x + width - PADDING;
+    let (right, bottom) = (x + width - PADDING, y + HEAD);
     html! {
         g data-table=(table.name) {
             rect x=(x) y=(y) width=(width) height=(placed.height()) rx="4" fill="#ffffff" stroke=(BORDER) {}
-            path d=(format!("M{x} {bottom} V{} q0 -4 4 -4 H{} q4 0 4 4 V{bottom} Z", y + 4, x + width - 4, bottom = y + HEAD))
+            path d=(format!("M{x} {bottom} V{} q0 -4 4 -4 H{} q4 0 4 4 V{bottom} Z", y + 4, x + width - 4))
                 fill="#eaf0f8" stroke=(BORDER) {}
             text x=(x + PADDING) y=(y + 17) font-weight="bold" fill=(INK) { (table.name) }
             @for (column, row) in table.columns.iter().zip(0..) {

@@ -79,12 +79,18 @@ fn three_copies_start_at_once_on_a_fresh_file_and_share_it() {
             assert_eq!(server.get("/healthz", "").expect("an answer").status, 200, "{action}");
         }
     }
+    let list = succeed(&database, &["key", "list"]);
+    succeed(&database, &["key", "delete", list.split_whitespace().next().expect("an id")]);
+    for server in &servers {
+        assert_eq!(server.get("/keys", &admin).expect("an answer").status, 401);
+    }
 }
 
 /// A migration that takes its time, with the database locked for all others that want to write.
 fn migrate_slowly(database: &Path) -> Duration {
     const SLOW: &str = "CREATE TABLE slow_rows (body TEXT NOT NULL); INSERT INTO slow_rows \
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT hex(randomblob(100)) FROM n";
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) \
+        SELECT hex(randomblob(100)) FROM n";
     let list = [Migration::new(1, "rows", SLOW)];
     let mut conn = Connection::open(database).expect("a database");
     let migrations = Migrations::new("slow", "slow", &list).table_prefix("slow_");

@@ -86,8 +86,8 @@ async fn a_session_ends_when_it_is_left_or_has_lasted_for_half_a_day() {
         conn.execute("UPDATE sessions SET expires_at = expires_at - created_at", [])?;
         Ok(conn.query_row("SELECT expires_at FROM sessions", [], |row| row.get(0))?)
     });
-    // A second may pass between the two times of the row.
-    assert!((12 * 60 * 60 - 30..=12 * 60 * 60).contains(&lasts), "{lasts}");
+    // The second may have changed between the two times.
+    assert!((12 * 60 * 60 - 1..=12 * 60 * 60).contains(&lasts), "{lasts}");
     assert_eq!(eve.get(&server, "/admin").await.status, 303);
 }
 

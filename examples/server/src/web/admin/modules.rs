@@ -102,7 +102,15 @@ fn section(set: &SetStatus) -> Markup {
         section {
             h2 { "Set " code { (set.set()) } }
             table.steps {
-                thead { tr { th { "Version" } th { "Name" } th { "State" } th { "Applied at (UTC)" } th.number { "Took" } } }
+                thead {
+                    tr {
+                        th { "Version" }
+                        th { "Name" }
+                        th { "State" }
+                        th { "Applied at (UTC)" }
+                        th.number { "Took" }
+                    }
+                }
                 tbody {
                     @for step in set.steps() {
                         tr {

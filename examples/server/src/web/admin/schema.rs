@@ -22,7 +22,8 @@ async fn show(admin: Admin) -> Markup {
     let content = html! {
         h1 { "Schema" }
         p.note {
-            "Each table is to the right of what it refers to. Keys are bold; a question mark is a column that may be NULL. "
+            "Each table is to the right of what it refers to. "
+            "Keys are bold; a question mark is a column that may be NULL. "
             a href="/admin/schema.svg" { "Only the picture" }
         }
         div.picture { img src="/admin/schema.svg" alt="The tables of the database, and what refers to what"; }
