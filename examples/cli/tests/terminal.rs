@@ -1,5 +1,5 @@
 //! What a person at a terminal sees: questions, the bar, colours, and Ctrl-C.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -44,9 +44,14 @@ impl Place {
     }
 
     fn spawn(&self, line: &str, environment: &[(&str, &str)]) -> Result<PtySession, rexpect::error::Error> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_app"));
-        command.current_dir(&self.0).arg("db").args(line.split_whitespace());
-        command.env_remove("NO_COLOR").env("TERM", "xterm-256color").envs(environment.iter().copied());
+        // Whoever runs the tests may ignore signals, as a shell does for what it runs in the background, or have set what
+        // colours depend on.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_app"), "db"]).args(line.split_whitespace());
+        for name in ["CI", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command.current_dir(&self.0).env("TERM", "xterm-256color").envs(environment.iter().copied());
         spawn_command(command, Some(20_000))
     }
 }
