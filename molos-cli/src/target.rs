@@ -124,7 +124,8 @@ mod tests {
         let conn = Connection::open_in_memory().expect("a database");
         for sql in ["PRAGMA key = 'a'secret'", "SELECT 'secret', b"] {
             let error = conn.prepare(sql).expect_err("it is wrong");
-            assert_eq!(reason(&error), "SQL logic error");
+            let reason = reason(&error);
+            assert!(reason.contains("SQL") && !reason.contains("secret"), "{reason}");
         }
     }
 
