@@ -5,7 +5,7 @@ use std::fmt;
 use crate::driver::{Claim, Claimed, Driver};
 use crate::engine::{self, failed};
 use crate::error::{Candidate, Step};
-use crate::migrator::{Session, of_one_set};
+use crate::migrator::of_one_set;
 use crate::sets::SetHistory;
 use crate::verify::{Owners, rehearse};
 use crate::{Difference, Error, Migration, Migrations, Migrator, Schema, plan};
@@ -158,8 +158,7 @@ impl Migrator<'_> {
         if sets.iter().all(|known| !known.history.is_empty()) {
             return Ok(Adopted { sets: Vec::new() });
         }
-        let session = Session::open(conn)?;
-        self.when_free("starting a transaction", || session.conn.begin())?;
+        let session = self.begin(conn)?;
         let conn = &mut *session.conn;
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;

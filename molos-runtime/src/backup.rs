@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 use crate::driver::{Copied, Driver, DriverError, Failure, PutBack, put_back};
 use crate::engine::failed;
 use crate::event::Event;
-use crate::migrator::Session;
 use crate::sets::SetHistory;
 use crate::{DEFAULT_SET, Error, Migrator};
 
@@ -102,8 +101,7 @@ impl Migrator<'_> {
         if conn.in_transaction() {
             return Err(Error::InTransaction);
         }
-        let session = Session::open(conn)?;
-        self.when_free("starting a transaction", || session.conn.begin())?;
+        let session = self.begin(conn)?;
         let sets = self.histories(session.conn)?;
         self.copy_into(session.conn, &sets, directory.as_ref(), keep)
     }

@@ -5,7 +5,7 @@ use crate::engine::failed;
 use crate::error::Step;
 use crate::event::Event;
 use crate::history::{Applied, HISTORY_TABLE, read_stored_down};
-use crate::migrator::{Session, of_one_set};
+use crate::migrator::of_one_set;
 use crate::report::Report;
 use crate::script::statement_that_begins;
 use crate::sets::SetHistory;
@@ -80,8 +80,7 @@ impl Migrator<'_> {
         if steps(&self.to_downgrade(conn, &sets)?)?.is_empty() {
             return Ok(Report::new(Direction::Down, Vec::new(), sets.len()));
         }
-        let session = Session::open(conn)?;
-        self.when_free("starting a transaction", || session.conn.begin())?;
+        let session = self.begin(conn)?;
         match self.downgrade_in_transaction(session.conn) {
             Ok(report) => {
                 self.listener().emit(&Event::Committed);

@@ -350,7 +350,7 @@ impl<'m> Migrator<'m> {
         let session = Session::open(conn)?;
         let mut outside = None;
         loop {
-            self.when_free("starting a transaction", || session.conn.begin())?;
+            self.start_transaction(session.conn)?;
             let is_first = done.is_empty() && outside.is_none();
             let plan = |conn: &mut D, sets: &[SetHistory<'m>]| plan(conn, sets, done.len());
             let batch = self.run_in_transaction(session.conn, direction, outside.take(), plan, is_first);
@@ -459,6 +459,17 @@ impl<'m> Migrator<'m> {
         let reports = engine::run(conn, direction, steps, outside, self.listener())?;
         self.verify_after_steps(conn)?;
         Ok(reports)
+    }
+
+    /// Opens a session, and a transaction in it, as soon as no other connection holds the database.
+    pub(crate) fn begin<'c, D: Driver>(&self, conn: &'c mut D) -> Result<Session<'c, D>, Error> {
+        let session = Session::open(conn)?;
+        self.start_transaction(&mut *session.conn)?;
+        Ok(session)
+    }
+
+    fn start_transaction<D: Driver>(&self, conn: &mut D) -> Result<(), Error> {
+        self.when_free("starting a transaction", || conn.begin())
     }
 
     /// Tries until no other connection holds what is wanted, or the timeout is over.

@@ -7,7 +7,6 @@ use crate::driver::Driver;
 use crate::engine::{self, failed};
 use crate::error::Step;
 use crate::event::Listener;
-use crate::migrator::Session;
 use crate::report::{Milliseconds, SetName};
 use crate::script::statement_that_begins;
 use crate::{Direction, Error, Migration, Migrator, older};
@@ -126,8 +125,7 @@ impl Migrator<'_> {
             return Ok(Rehearsal { steps: Vec::new(), error: None, sets: sets.len() });
         }
         older::check(conn, &sets)?;
-        let session = Session::open(conn)?;
-        self.when_free("starting a transaction", || session.conn.begin())?;
+        let session = self.begin(conn)?;
         let conn = &mut *session.conn;
         conn.create_history().map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn)?;
