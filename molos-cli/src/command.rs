@@ -112,9 +112,9 @@ fn ran(report: &Report, output: &Output) -> Code {
 pub(crate) fn status(args: &crate::Status, migrator: Migrator<'_>, target: &Target<'_>, output: &Output) -> Code {
     let migrator = of(migrator, &args.of)?;
     let mut conn = target.look()?;
-    let (status, plan) = stoppable(&mut conn, |conn| (migrator.status(conn), migrator.plan(conn)));
+    let (status, check) = stoppable(&mut conn, |conn| (migrator.status(conn), migrator.check(conn)));
     let status = status?;
-    let wrong = plan.err().map(|error| (code_of(&error), error.to_string()));
+    let wrong = check.err().map(|error| (code_of(&error), error.to_string()));
     let data = json::Status {
         up_to_date: status.is_up_to_date(),
         pending: status.pending(),

@@ -283,6 +283,15 @@ impl<'m> Migrator<'m> {
         Ok(Status::new(sets.iter().map(|SetHistory { set, history }| plan::status(set, history)).collect()))
     }
 
+    /// Whether [`migrate`](Self::migrate) would refuse the database's history. Unlike a [`plan`](Self::plan), it counts no
+    /// rows.
+    #[doc(hidden)]
+    pub fn check<D: Driver>(&self, conn: &mut D) -> Result<(), Error> {
+        let sets = self.histories(conn)?;
+        self.pending(conn, &sets)?;
+        Ok(())
+    }
+
     /// What is to be applied, set by set.
     pub(crate) fn pending<D: Driver>(
         &self,

@@ -115,8 +115,7 @@ impl ::r2d2::ManageConnection for Manager {
     fn connect(&self) -> Result<Connection, Error> {
         let mut conn = self.open().map_err(|error| failed(OPENING, DriverError::from(error)))?;
         let migrator = Migrator::new(self.sets.clone()).busy_timeout(self.busy_timeout);
-        let histories = migrator.histories(&mut conn)?;
-        migrator.pending(&mut conn, &histories)?;
+        migrator.check(&mut conn)?;
         Ok(conn)
     }
 
