@@ -1,6 +1,5 @@
 //! The commands: each asks the library, and says what it answered.
 
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -341,9 +340,7 @@ pub(crate) fn restore(args: &crate::Restore, target: &Target<'_>, output: &Outpu
     molos_runtime::restore(&args.backup, target.path).map_err(|error| {
         // Paths are a part of what it says, with the parameters of a URI.
         let text = error.to_string().replace(&*args.backup.to_string_lossy(), &backup);
-        let text = text.replace(&*target.path.to_string_lossy(), &name);
-        let (problem, help) = text.rsplit_once("\nhelp: ").unwrap_or((&text, ""));
-        Failure::new(problem, help)
+        Failure::Here(text.replace(&*target.path.to_string_lossy(), &name))
     })?;
     let data = json::Restored { database: name.clone().into_owned(), backup: backup.clone().into_owned() };
     output.answer(&data, format!("{name} is what {backup} was"))?;
@@ -358,17 +355,14 @@ pub(crate) fn schema(args: &crate::Schema, migrator: &Migrator<'_>, target: &Tar
     let unreadable = |error: molos_runtime::rusqlite::Error| {
         Failure::new(format!("the schema cannot be read: {error}"), "run `db verify`; it says what is wrong")
     };
-    let format = if args.json.json { SchemaFormat::Json } else { args.format };
     let data = schema::read(&conn).map_err(unreadable)?;
-    match format {
-        // Then `output` is of JSON, too.
-        SchemaFormat::Json => output.answer(&data, "")?,
-        SchemaFormat::Sql => output.answer(&data, schema::sql(&conn).map_err(unreadable)?)?,
-        SchemaFormat::Mermaid => {
-            let drawn = mermaid::diagram(&data).map_err(|error| Failure::Stdout(io::Error::other(error)))?;
-            output.answer(&data, drawn)?;
-        }
-    }
+    let text = match args.format {
+        SchemaFormat::Sql => schema::sql(&conn).map_err(unreadable)?,
+        SchemaFormat::Mermaid => mermaid::diagram(&data),
+        // `output` writes the data itself then.
+        SchemaFormat::Json => String::new(),
+    };
+    output.answer(&data, text)?;
     DONE
 }
 

@@ -205,7 +205,7 @@ pub struct Verify {
 pub struct Adopt {
     /// Go by the history of this tool, which has to be there
     #[arg(long, value_name = "TOOL", value_enum)]
-    from: Option<From>,
+    from: Option<FromTool>,
     /// The version that the database is at, where its schema does not say
     #[arg(long, value_name = "VERSION", conflicts_with = "from")]
     to: Option<i64>,
@@ -315,7 +315,7 @@ enum SchemaFormat {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum From {
+enum FromTool {
     Refinery,
     Sqlx,
     Diesel,
@@ -324,7 +324,7 @@ enum From {
     Drizzle,
 }
 
-impl From {
+impl FromTool {
     const fn tool(self) -> Tool {
         match self {
             Self::Refinery => Tool::Refinery,

@@ -23,8 +23,8 @@ pub(crate) const WRONG: u8 = 2;
 pub(crate) enum Failure {
     /// The library's own error.
     Molos(Box<Error>),
-    /// One of the command line's: what is wrong, and what to do.
-    Here { problem: String, help: String },
+    /// One of the command line's, worded like the library's: what is wrong and, after `help:`, what to do.
+    Here(String),
     /// The answer to a question was no.
     Declined,
     /// The answer cannot be written.
@@ -32,8 +32,8 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(problem: impl Into<String>, help: impl Into<String>) -> Self {
-        Self::Here { problem: problem.into(), help: help.into() }
+    pub(crate) fn new(problem: impl fmt::Display, help: impl fmt::Display) -> Self {
+        Self::Here(format!("{problem}\nhelp: {help}"))
     }
 }
 
@@ -94,8 +94,8 @@ impl Output {
                 self.error(&error.to_string());
                 code_of(&error)
             }
-            Failure::Here { problem, help } => {
-                self.error(&format!("{problem}\nhelp: {help}"));
+            Failure::Here(text) => {
+                self.error(&text);
                 ExitCode::from(WRONG)
             }
             Failure::Declined => {
