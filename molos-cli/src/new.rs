@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use molos_runtime::layout::{self, Layout, Named};
+use molos_runtime::layout::{self, Layout, Mark, Named, mark};
+use molos_runtime::script::{TokenKind, tokens};
 use molos_runtime::{Migrations, down_path};
 
 use crate::output::Failure;
@@ -108,11 +109,9 @@ fn sectioned(sections: Sections, name: &str) -> String {
 
 fn sections(file: &Path) -> Result<Option<Sections>, Failure> {
     let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
-    Ok(text.lines().find_map(|line| match line.trim() {
-        "-- +goose Up" => Some(Sections::Goose),
-        "-- migrate:up" => Some(Sections::Dbmate),
-        _ => None,
-    }))
+    let comments = tokens(&text).filter(|token| token.kind == TokenKind::Comment).map(|token| &text[token.range]);
+    let mut marks = comments.filter(|comment| matches!(mark(comment), Some(Mark::Section(_))));
+    Ok(marks.next().map(|mark| if mark.contains("+goose") { Sections::Goose } else { Sections::Dbmate }))
 }
 
 /// The newest migration of a directory.
@@ -282,6 +281,12 @@ mod tests {
         assert_eq!(names(create(&[("1-a/up.sql", "")], "b", true)), ["2-b/up.sql", "2-b/down.sql"]);
         let refinery = create(&[("V1__a.sql", "")], "b", true).expect_err("refinery has no way back");
         assert!(refinery.contains("have no way back"), "{refinery}");
+        let quoted = create(&[("1_a.sql", "SELECT '\n-- migrate:up\n';")], "b", false).expect("a file");
+        assert!(!quoted[0].1.contains("migrate:up"), "{quoted:?}");
+        for (text, mark) in [("--migrate:up\nSELECT 1;", "-- migrate:up\n"), ("-- +goose up\n", "-- +goose Up\n")] {
+            let created = create(&[("1_a.sql", text)], "b", false).expect("a file");
+            assert!(created[0].1.starts_with(mark), "{created:?}");
+        }
         let goose =
             create(&[("00001_a.sql", "-- +goose Up\nSELECT 1;\n-- +goose Down\n")], "b", false).expect("a file");
         assert_eq!(

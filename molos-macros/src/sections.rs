@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use molos_runtime::Direction;
+use molos_runtime::layout::{Mark, mark};
 use molos_runtime::script::{Token, TokenKind, is_blank, tokens};
 
 use crate::diagnostic::Diagnostic;
@@ -53,30 +54,6 @@ pub(crate) fn parse(text: &str) -> Option<Result<Sections, (Range<usize>, Diagno
         Some(up) => Ok(Sections { up, down }),
         None => Err((first.clone(), Diagnostic::new("the file has a down section and no up section"))),
     })
-}
-
-enum Mark {
-    Section(Direction),
-    Unsupported,
-}
-
-fn mark(comment: &str) -> Option<Mark> {
-    let text = comment.strip_prefix("--")?.trim();
-    if let Some(goose) = text.strip_prefix("+goose") {
-        return match goose.trim() {
-            mark if mark.eq_ignore_ascii_case("up") => Some(Mark::Section(Direction::Up)),
-            mark if mark.eq_ignore_ascii_case("down") => Some(Mark::Section(Direction::Down)),
-            mark if mark.eq_ignore_ascii_case("no transaction") => Some(Mark::Unsupported),
-            _ => None,
-        };
-    }
-    let mut words = text.strip_prefix("migrate:")?.split_whitespace();
-    let direction = match words.next()? {
-        "up" => Direction::Up,
-        "down" => Direction::Down,
-        _ => return None,
-    };
-    Some(if words.any(|word| word == "transaction:false") { Mark::Unsupported } else { Mark::Section(direction) })
 }
 
 fn outside_of_a_transaction() -> Diagnostic {

@@ -1,6 +1,8 @@
-//! What a file's name says: the layouts of the tools that people come from.
+//! What a file's name says, and the marks in it: the layouts of the tools that people come from.
 
 use std::ops::Range;
+
+use crate::Direction;
 
 /// A way to lay out a directory of migrations. One directory has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +109,36 @@ fn is_number(text: &str) -> bool {
 
 fn version(digits: &str) -> Result<i64, Misnamed> {
     if is_number(digits) { digits.parse().map_err(|_| Misnamed::TooLarge) } else { Err(Misnamed::NoLayout) }
+}
+
+/// What a comment says of the file it stands in, which holds both ways: goose, dbmate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// From here on it is this way.
+    Section(Direction),
+    /// It is to be run outside of a transaction.
+    Unsupported,
+}
+
+/// Reads a comment.
+#[must_use]
+pub fn mark(comment: &str) -> Option<Mark> {
+    let text = comment.strip_prefix("--")?.trim();
+    if let Some(goose) = text.strip_prefix("+goose") {
+        return match goose.trim() {
+            mark if mark.eq_ignore_ascii_case("up") => Some(Mark::Section(Direction::Up)),
+            mark if mark.eq_ignore_ascii_case("down") => Some(Mark::Section(Direction::Down)),
+            mark if mark.eq_ignore_ascii_case("no transaction") => Some(Mark::Unsupported),
+            _ => None,
+        };
+    }
+    let mut words = text.strip_prefix("migrate:")?.split_whitespace();
+    let direction = match words.next()? {
+        "up" => Direction::Up,
+        "down" => Direction::Down,
+        _ => return None,
+    };
+    Some(if words.any(|word| word == "transaction:false") { Mark::Unsupported } else { Mark::Section(direction) })
 }
 
 #[cfg(test)]
