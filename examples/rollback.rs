@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let migrator = Migrator::new(&db::MIGRATIONS);
 
     println!("--- an older release knew two migrations");
-    println!("{}", Migrator::new(&db::MIGRATIONS).to(2).migrate(&mut conn)?);
+    println!("{}", Migrator::new(&db::MIGRATIONS).up_to(2).migrate(&mut conn)?);
 
     println!("\n--- this one finds");
     println!("{}", migrator.status(&mut conn)?);
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("\n--- it does it, and tells of it");
     let watched = Migrator::new(&db::MIGRATIONS).on_event(|event| match event {
-        Event::Started { migration, direction, .. } => println!("{direction} {} …", migration.name()),
+        Event::Started { step, direction, .. } => println!("{direction} {} …", step.name),
         Event::Committed => println!("committed"),
         _ => {}
     });

@@ -59,7 +59,7 @@ pub use molos_cli as cli;
 /// tables of another comes `after` it: its migrations are run, while the crate compiles, on what the others lead to, so that
 /// foreign keys into them work. It may change rows of the others' tables, and nothing else of them: no column, index or
 /// trigger, which would be gone when their owner rebuilds the table. [`Migrator::new`] takes several sets, and applies
-/// each after those that it needs; one that is not there is [`Error::MissingBase`].
+/// each after those that it needs; one that is not there is [`SetsProblem::MissingBase`].
 ///
 /// ```
 /// mod core {
@@ -166,7 +166,7 @@ pub use molos_cli as cli;
 /// - **At the end of all**, a view, trigger or foreign key cannot be used.
 /// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one
 ///   that is not in there comes before the last that is; a locked one leads to another schema than when it was locked.
-///   The file has a line that is no migration in order, as after a merge.
+///   The file has a line that is no migration in order, as after a merge, or was written by a newer molos.
 /// - **A name** of a table or column is none in Rust, or two become one; `rename`, `ignore` and `hooks` name what is not
 ///   there. A hook is no [`Hook`].
 ///

@@ -2,9 +2,9 @@
 
 mod common;
 
-use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use common::{STEPS, assert_whole, count, database, library, library_to};
 use molos::rusqlite::Connection;
 use molos::rusqlite::functions::FunctionFlags;
 use molos::{
-    Checksum, Error, Event, ForeignKeys, Keep, Migration, Migrations, Migrator, Rollback, Script, Transaction, restore,
+    BackupProblem, Checksum, Error, ErrorKind, Event, ForeignKeys, Keep, Migration, Migrations, Migrator, Rollback,
+    Script, Transactions,
 };
 use tempfile::TempDir;
 
@@ -23,6 +24,10 @@ const BOOKS: usize = 300;
 const DATABASE: &str = "MOLOS_TEST_DATABASE";
 const BACKUPS: &str = "MOLOS_TEST_BACKUPS";
 const RESTORED: &str = "MOLOS_TEST_RESTORED";
+
+fn restore(backup: impl AsRef<Path>, database: impl AsRef<Path>) -> Result<(), Error> {
+    Migrator::new(&library()).restore_backup(backup, database)
+}
 
 /// A database at version 1, and where its backups go.
 struct Place {
@@ -61,7 +66,8 @@ impl Place {
     fn refused(&self, backups: &Path) -> Error {
         let migrations = library();
         let mut conn = self.open();
-        let error = Migrator::new(&migrations).backup(backups, Keep::All).migrate(&mut conn).expect_err("no backup");
+        let error =
+            Migrator::new(&migrations).backup_before(backups, Keep::All).migrate(&mut conn).expect_err("no backup");
         assert!(conn.is_autocommit());
         assert_eq!(current(&mut conn), 1, "{error}");
         error
@@ -77,18 +83,21 @@ fn a_backup_holds_what_the_migration_started_from_and_can_be_put_back_under_an_o
     for journal in ["delete", "wal"] {
         let place = Place::new(journal, BOOKS);
         let mut conn = place.open();
-        let seen = RefCell::new(Vec::new());
+        let seen = Mutex::new(Vec::new());
         let migrations = library();
-        let migrator = Migrator::new(&migrations).transaction(Transaction::Each).on_event(|event| match event {
-            Event::BackedUp { path, .. } => seen.borrow_mut().push(path.to_path_buf()),
-            Event::Started { .. } => assert_eq!(seen.borrow().len(), 1, "before the first step, and once"),
-            _ => {}
-        });
-        let migrator = migrator.backup(&place.backups, Keep::All);
+        let migrator =
+            Migrator::new(&migrations).transactions(Transactions::PerMigration).on_event(|event| match event {
+                Event::BackedUp { path, .. } => seen.lock().expect("the lock").push(path.to_path_buf()),
+                Event::Started { .. } => {
+                    assert_eq!(seen.lock().expect("the lock").len(), 1, "before the first step, and once");
+                }
+                _ => {}
+            });
+        let migrator = migrator.backup_before(&place.backups, Keep::All);
         migrator.migrate(&mut conn)?;
         migrator.migrate(&mut conn)?;
         let backup = place.only();
-        assert_eq!(*seen.borrow(), std::slice::from_ref(&backup), "{journal}");
+        assert_eq!(*seen.lock().expect("the lock"), std::slice::from_ref(&backup), "{journal}");
         let name = backup.file_name().and_then(|name| name.to_str()).ok_or("a name")?;
         assert!(name.starts_with("books-library-v1-20") && name.ends_with("Z.db"), "{name}");
         assert_eq!(fs::read(&backup)?[18..20], [1, 1], "it is in no WAL mode, so that it is one file");
@@ -137,7 +146,7 @@ fn what_another_connection_writes_at_the_last_moment_is_in_the_backup_and_nothin
         let count_them = "CREATE TABLE found AS SELECT count(*) AS authors FROM authors";
         let list = [STEPS[0], Migration::new(2, "count", count_them)];
         let migrations = Migrations::new("library", "migrations", &list);
-        let migrator = Migrator::new(&migrations).backup(&place.backups, Keep::All);
+        let migrator = Migrator::new(&migrations).backup_before(&place.backups, Keep::All);
         migrator.migrate(&mut place.open())?;
         let written = i64::try_from(writer.join().expect("a writer"))?;
         let backup = Connection::open(place.only())?;
@@ -166,8 +175,8 @@ fn the_oldest_go_first_and_nothing_but_backups_of_this_database_goes() -> Done {
     let failing = Migrations::new("library", "migrations", &failing);
     let own = || place.names().into_iter().filter(|name| !foreign.contains(&name.as_str())).collect::<Vec<_>>();
     for attempt in 1..=3 {
-        let result = Migrator::new(&failing).backup(&place.backups, Keep::Newest(2)).migrate(&mut place.open());
-        assert!(matches!(result, Err(Error::Statement { .. })));
+        let result = Migrator::new(&failing).backup_before(&place.backups, Keep::Newest(2)).migrate(&mut place.open());
+        assert!(matches!(result, Err(ref error) if matches!(error.kind(), ErrorKind::Statement { .. })));
         // Those of the version that is tried again and again make room for each other.
         let own = own();
         assert_eq!(own.len(), 2, "attempt {attempt}: {own:?}");
@@ -175,14 +184,14 @@ fn the_oldest_go_first_and_nothing_but_backups_of_this_database_goes() -> Done {
         assert!(own[1].as_str() > "books-library-v1-2021", "{own:?}");
     }
     let migrations = library();
-    let migrator = Migrator::new(&migrations).backup(&place.backups, Keep::Newest(0));
+    let migrator = Migrator::new(&migrations).backup_before(&place.backups, Keep::Newest(0));
     let mut conn = place.open();
     migrator.migrate(&mut conn)?;
     assert_eq!(own().len(), 1);
     migrator.rollback(&mut conn, Rollback::Steps(1))?;
     assert!(own()[0].starts_with("books-library-v4-"), "{:?}", own());
     let older = library_to(2);
-    Migrator::new(&older).backup(&place.backups, Keep::Newest(9)).downgrade(&mut conn)?;
+    Migrator::new(&older).backup_before(&place.backups, Keep::Newest(9)).downgrade(&mut conn)?;
     assert!(own()[0].starts_with("books-library-v3-"), "{:?}", own());
     assert_eq!(place.names().len(), own().len() + foreign.len());
     Ok(())
@@ -194,22 +203,25 @@ fn no_backup_is_no_migration() -> Done {
     let file = place.path.with_file_name("file");
     fs::write(&file, "")?;
     let error = place.refused(&file);
-    assert!(matches!(error, Error::Backup { doing: "creating the directory", .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Backup { problem: BackupProblem::NotMade, .. }), "{error}");
 
     let mut exclusive = place.open();
     exclusive.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
     let migrations = library();
-    let error = Migrator::new(&migrations).backup(&place.backups, Keep::All).migrate(&mut exclusive);
-    assert!(matches!(error, Err(Error::Backup { doing: "copying the database", .. })), "{error:?}");
+    let error = Migrator::new(&migrations).backup_before(&place.backups, Keep::All).migrate(&mut exclusive);
+    assert!(
+        matches!(error, Err(ref error) if matches!(error.kind(), ErrorKind::Backup { problem: BackupProblem::NotMade, .. })),
+        "{error:?}"
+    );
     drop(exclusive);
     assert_eq!(assert_whole(&mut place.open(), BOOKS), 1);
     assert!(place.names().is_empty());
 
     let mut memory = Connection::open_in_memory()?;
-    let migrator = Migrator::new(&migrations).backup(&place.backups, Keep::All);
+    let migrator = Migrator::new(&migrations).backup_before(&place.backups, Keep::All);
     for conn in [&mut memory, &mut Connection::open("")?] {
         let error = migrator.migrate(conn).expect_err("there is no file");
-        assert!(matches!(error, Error::NoFile), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Backup { problem: BackupProblem::NoFile, .. }), "{error}");
         assert_eq!(count(conn, "sqlite_schema"), 0);
     }
 
@@ -226,13 +238,13 @@ fn no_backup_is_no_migration() -> Done {
 fn limited() {
     let (Some(path), Some(backups)) = (std::env::var_os(DATABASE), std::env::var_os(BACKUPS)) else { return };
     if let Some(backup) = std::env::var_os(RESTORED) {
-        println!("{}", restore(backup, path).expect_err("no room"));
+        println!("{:#}", restore(backup, path).expect_err("no room"));
         return;
     }
     let migrations = library();
     let mut conn = Connection::open(path).expect("the database");
-    let error = Migrator::new(&migrations).backup(backups, Keep::All).migrate(&mut conn).expect_err("no room");
-    println!("{error}");
+    let error = Migrator::new(&migrations).backup_before(backups, Keep::All).migrate(&mut conn).expect_err("no room");
+    println!("{error:#}");
 }
 
 /// What [`limited`] prints.
@@ -249,7 +261,7 @@ fn run_limited(place: &Place, restored: Option<&Path>) -> std::result::Result<St
 #[test]
 fn a_restore_that_cannot_be_written_to_its_end_leaves_the_database_as_it_was() -> Done {
     let place = Place::new("delete", BOOKS);
-    Migrator::new(&library()).backup(&place.backups, Keep::All).migrate(&mut place.open())?;
+    Migrator::new(&library()).backup_before(&place.backups, Keep::All).migrate(&mut place.open())?;
     let before = fs::read(&place.path)?;
     let output = run_limited(&place, Some(&place.only()))?;
     assert!(output.contains("could not be restored: "), "{output}");
@@ -283,7 +295,7 @@ fn a_damaged_database_is_not_migrated_and_its_copy_is_not_kept() -> Done {
     bytes[leaf..leaf + 200].fill(0xff);
     fs::write(&place.path, bytes)?;
     let error = place.refused(&place.backups);
-    assert!(matches!(error, Error::BackupDamaged { .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Backup { problem: BackupProblem::Damaged(_), .. }), "{error}");
     assert!(place.names().is_empty(), "{:?}", place.names());
     Ok(())
 }
@@ -295,7 +307,7 @@ fn tables_that_need_the_program_do_not_keep_the_others_from_being_checked() -> D
     conn.create_scalar_function("odd", 1, FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_UTF8, |_| Ok(1))?;
     conn.execute_batch("CREATE TABLE odd (a TEXT); CREATE INDEX odd_a ON odd (odd(a)); INSERT INTO odd VALUES ('a')")?;
     let migrations = library();
-    Migrator::new(&migrations).backup(&place.backups, Keep::All).migrate(&mut conn)?;
+    Migrator::new(&migrations).backup_before(&place.backups, Keep::All).migrate(&mut conn)?;
     restore(place.only(), &place.path)?;
     assert_eq!(count(&conn, "odd"), 1);
     Ok(())
@@ -308,7 +320,7 @@ fn a_backup_can_be_read_by_those_who_can_read_the_database() -> Done {
     for mode in [0o600, 0o640] {
         let place = Place::new("wal", BOOKS);
         fs::set_permissions(&place.path, fs::Permissions::from_mode(mode))?;
-        Migrator::new(&library()).backup(&place.backups, Keep::All).migrate(&mut place.open())?;
+        Migrator::new(&library()).backup_before(&place.backups, Keep::All).migrate(&mut place.open())?;
         assert_eq!(fs::metadata(place.only())?.permissions().mode() & 0o777, mode);
     }
     Ok(())
@@ -318,7 +330,7 @@ fn a_backup_can_be_read_by_those_who_can_read_the_database() -> Done {
 fn a_backup_is_put_back_when_whoever_writes_is_done_and_readers_see_the_one_or_the_other() -> Done {
     for journal in ["delete", "wal"] {
         let place = Place::new(journal, BOOKS);
-        Migrator::new(&library()).backup(&place.backups, Keep::All).migrate(&mut place.open())?;
+        Migrator::new(&library()).backup_before(&place.backups, Keep::All).migrate(&mut place.open())?;
         let writer = place.open();
         writer.execute_batch("BEGIN IMMEDIATE; UPDATE copies SET shelf = 'late'")?;
         let (path, backup) = (place.path.clone(), place.only());
@@ -336,7 +348,7 @@ fn a_backup_is_put_back_when_whoever_writes_is_done_and_readers_see_the_one_or_t
 #[test]
 fn one_backup_is_made_though_a_step_divides_the_transaction_and_a_downgrade_passes_that_step() -> Done {
     let place = Place::new("delete", BOOKS);
-    let script = |sql, outside| Script { sql, line: 1, keys: ForeignKeys::Off, outside };
+    let script = |sql, no_transaction| Script { sql, line: 1, keys: ForeignKeys::Off, no_transaction };
     let vacuum = script("VACUUM", true);
     let divider = Migration::of_file(2, "vacuum", "vacuum", Checksum::of("VACUUM"), vacuum, Some(vacuum));
     let list = [STEPS[0], divider, Migration::new(3, "tags", "CREATE TABLE tags (a)").with_down("DROP TABLE tags")];
@@ -344,7 +356,7 @@ fn one_backup_is_made_though_a_step_divides_the_transaction_and_a_downgrade_pass
     let mut conn = place.open();
     let rehearsal = Migrator::new(&migrations).rehearse(&mut conn)?;
     assert_eq!((rehearsal.steps().len(), rehearsal.error().is_none()), (2, true));
-    Migrator::new(&migrations).backup(&place.backups, Keep::All).migrate(&mut conn)?;
+    Migrator::new(&migrations).backup_before(&place.backups, Keep::All).migrate(&mut conn)?;
     assert!(place.names()[0].contains("-v1-") && place.names().len() == 1, "{:?}", place.names());
     Migrator::new(&library_to(1)).downgrade(&mut conn)?;
     assert_eq!(assert_whole(&mut conn, BOOKS), 1);
@@ -354,7 +366,7 @@ fn one_backup_is_made_though_a_step_divides_the_transaction_and_a_downgrade_pass
 #[test]
 fn a_backup_with_pages_of_another_size_is_put_back_as_well() -> Done {
     let place = Place::new("wal", BOOKS);
-    Migrator::new(&library()).backup(&place.backups, Keep::All).migrate(&mut place.open())?;
+    Migrator::new(&library()).backup_before(&place.backups, Keep::All).migrate(&mut place.open())?;
     let conn = place.open();
     for sql in ["PRAGMA journal_mode = DELETE", "PRAGMA page_size = 8192", "VACUUM", "PRAGMA journal_mode = WAL"] {
         conn.prepare(sql)?.query([])?.next()?;
@@ -380,15 +392,15 @@ fn what_is_no_backup_does_not_replace_a_database() -> Done {
     ];
     for (backup, expected) in cases {
         let error = restore(backup, &place.path).expect_err("it is no backup");
-        assert!(matches!(error, Error::NotABackup { .. }), "{error}");
-        assert!(error.to_string().contains(expected), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Backup { problem: BackupProblem::NotABackup(_), .. }), "{error}");
+        assert!(format!("{error:#}").contains(expected), "{error}");
     }
     assert!(!gone.exists());
     assert_eq!(assert_whole(&mut place.open(), BOOKS), 1);
 
     // The target is a file that is no database.
     let error = restore(&place.path, &text).expect_err("it is not overwritten");
-    assert!(matches!(error, Error::Restore { .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Backup { problem: BackupProblem::NotRestored, .. }), "{error}");
     Ok(())
 }
 
@@ -401,10 +413,10 @@ fn a_copy_that_the_disk_has_no_room_for_is_not_begun() {
         return; // Not every file system lets a file be so large.
     }
     let migrations = library();
-    let migrator = Migrator::new(&migrations).backup(&place.backups, Keep::All);
+    let migrator = Migrator::new(&migrations).backup_before(&place.backups, Keep::All);
     let error = migrator.migrate(&mut place.open()).expect_err("there is no room");
-    assert!(matches!(error, Error::BackupFull { .. }), "{error}");
-    assert!(error.to_string().contains("8796093022208 bytes are needed, and "), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Backup { problem: BackupProblem::NoRoom, .. }), "{error}");
+    assert!(format!("{error:#}").contains("8796093022208 bytes are needed, and "), "{error}");
     assert_eq!(place.names(), [""; 0]);
     assert_eq!(library_to(1).migrate(&mut place.open()).expect("it is as it was").steps().len(), 0);
 }
@@ -414,18 +426,27 @@ fn a_copy_is_made_whenever_it_is_asked_for_and_nothing_else_changes() -> Done {
     let place = Place::new("WAL", BOOKS);
     let migrations = library();
     let mut conn = place.open();
-    let path = Migrator::new(&migrations).back_up(&mut conn, &place.backups, Keep::Newest(1))?.ok_or("no copy")?;
+    let path =
+        Migrator::new(&migrations).create_backup(&mut conn, &place.backups, Keep::Newest(1))?.ok_or("no copy")?;
     assert_eq!(path, place.only());
     assert_eq!(assert_whole(&mut Connection::open(&path)?, BOOKS), 1);
     assert_eq!(Migrator::new(&migrations).status(&mut conn)?.sets()[0].current(), Some(1));
     assert!(conn.is_autocommit());
 
-    let again = Migrator::new(&migrations).back_up(&mut conn, &place.backups, Keep::Newest(1))?.ok_or("no copy")?;
+    let again =
+        Migrator::new(&migrations).create_backup(&mut conn, &place.backups, Keep::Newest(1))?.ok_or("no copy")?;
     assert_eq!(again, place.only());
 
     let nothing = place.backups.join("nothing.db");
-    assert_eq!(Migrator::new(&migrations).back_up(&mut Connection::open(nothing)?, &place.backups, Keep::All)?, None);
-    let memory = Migrator::new(&migrations).back_up(&mut Connection::open_in_memory()?, &place.backups, Keep::All);
-    assert!(matches!(memory, Err(Error::NoFile)), "{memory:?}");
+    assert_eq!(
+        Migrator::new(&migrations).create_backup(&mut Connection::open(nothing)?, &place.backups, Keep::All)?,
+        None
+    );
+    let memory =
+        Migrator::new(&migrations).create_backup(&mut Connection::open_in_memory()?, &place.backups, Keep::All);
+    assert!(
+        matches!(memory, Err(ref error) if matches!(error.kind(), ErrorKind::Backup { problem: BackupProblem::NoFile, .. })),
+        "{memory:?}"
+    );
     Ok(())
 }

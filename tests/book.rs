@@ -67,7 +67,7 @@ fn what_is_to_be_written_instead_works() {
 
 #[test]
 fn every_lint_has_a_section() {
-    let source = read("molos-macros/src/finding.rs");
+    let source = read("molos-macros/src/lint/finding.rs");
     let constants = source.lines().filter(|line| line.contains(": &str = \""));
     let lints: BTreeSet<&str> = constants.flat_map(quoted).collect();
     assert!(lints.contains("drop-table"), "{lints:?}");
@@ -76,36 +76,49 @@ fn every_lint_has_a_section() {
 
 #[test]
 fn every_directive_has_a_section() {
-    let source = read("molos-macros/src/directive.rs");
+    let source = read("molos-macros/src/read/directive.rs");
     let known = source.split("match nearest(name, &[").nth(1).and_then(|rest| rest.split(']').next()).unwrap();
     assert_eq!(headings(&read("docs/src/directives.md")), quoted(known).into_iter().collect());
 }
 
 #[test]
 fn every_error_has_a_section_that_is_named_after_what_it_says() {
-    let source = read("molos-runtime/src/error.rs");
-    let variants = source.split("pub enum Error {").nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap();
-    let is_name = |name: &&str| name.starts_with(char::is_uppercase) && name.chars().all(char::is_alphanumeric);
-    let variants = variants.lines().filter_map(|line| line.strip_prefix("    ")?.split([' ', ',']).next());
-    let variants: Vec<&str> = variants.filter(is_name).collect();
-    assert!(variants.contains(&"InTransaction"), "{variants:?}");
+    let kinds = read("molos-runtime/src/model/error/kind.rs");
+    let mut expected = BTreeSet::new();
+    for item in kinds.split("\npub enum ").skip(1) {
+        let (name, rest) = item.split_once(" {").unwrap();
+        let variants = rest.split("\n}\n").next().unwrap().lines().filter_map(|line| line.strip_prefix("    "));
+        let variants = variants.filter(|line| line.starts_with(char::is_uppercase));
+        // A variant that holds an enum of problems is told problem by problem.
+        let is_group = |line: &&str| kinds.contains(&format!("pub enum {}Problem", line.split('(').next().unwrap()));
+        let is_told = |line: &&str| name != "Candidate" && !is_group(line) && !GROUPS.contains(line);
+        expected.extend(variants.filter(is_told).map(|line| {
+            let variant = line.split([' ', ',', '(']).next().unwrap();
+            format!("{name}::{variant}")
+        }));
+    }
+    assert!(
+        expected.contains("ErrorKind::InTransaction") && expected.contains("DatabaseFailure::Full"),
+        "{expected:?}"
+    );
 
+    let text = read("molos-runtime/src/model/error/text.rs");
+    let text = text.replace("\\\n", "").split_whitespace().collect::<Vec<_>>().join(" ");
     let chapter = read("docs/src/recovery.md");
-    let text = source.replace("\\\n", "").split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut told = Vec::new();
+    let mut told = BTreeSet::new();
     for section in chapter.split("\n### ").skip(1) {
         let (heading, rest) = section.split_once("\n\n").unwrap();
         for part in heading.split('…').map(|part| part.trim_matches([' ', ':', ','])) {
             assert!(text.contains(part), "no error says \"{part}\"");
         }
-        let name = rest.strip_prefix("[`Error::").and_then(|rest| rest.split('`').next());
-        told.push(name.unwrap_or_else(|| panic!("no variant is named below \"{heading}\"")));
+        let name = rest.strip_prefix("[`").and_then(|rest| rest.split('`').next());
+        told.insert(name.unwrap_or_else(|| panic!("no kind is named below \"{heading}\"")).to_owned());
     }
-    told.sort_unstable();
-    let mut expected = variants;
-    expected.sort_unstable();
     assert_eq!(told, expected);
 }
+
+/// The variants of `ErrorKind` that say no more than which enum of problems is meant.
+const GROUPS: &[&str] = &["Target {", "OtherHistory {", "Backup {", "Database(DatabaseFailure),"];
 
 /// SQL is shown from files that are compiled somewhere, and a compiler's words from its snapshots.
 #[test]
@@ -176,7 +189,7 @@ fn drift_reads_like_this() {
     conn.execute_batch("DROP INDEX sessions_user_id; ALTER TABLE sessions ADD COLUMN device TEXT;").unwrap();
     let error = molos::Migrator::new(&molos_schema::MIGRATIONS).verify(&mut conn).unwrap_err();
     let chapter = read("docs/src/running.md");
-    assert!(chapter.contains(&format!("```text\n{error}\n```")), "{error}");
+    assert!(chapter.contains(&format!("```text\n{error:#}\n```")), "{error:#}");
 }
 
 #[test]

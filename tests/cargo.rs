@@ -123,7 +123,7 @@ fn the_lock_is_written_only_when_that_is_asked_for_and_then_holds() {
     let lock = || program.read("migrations/molos.lock");
     let names = || -> Vec<String> {
         let text = lock().unwrap_or_default();
-        let entries = text.lines().filter(|line| !line.starts_with('#'));
+        let entries = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
         entries.filter_map(|line| line.rsplit(' ').next().map(ToOwned::to_owned)).collect()
     };
     assert_eq!(program.build(""), None);
@@ -137,6 +137,16 @@ fn the_lock_is_written_only_when_that_is_asked_for_and_then_holds() {
     assert_eq!(program.build("update"), None);
     assert_eq!(names(), ["notes", "tags"]);
     let locked = lock();
+
+    let text = locked.clone().unwrap_or_default();
+    let fingerprint = text.rsplit(' ').nth(1).expect("a fingerprint");
+    let other = text.replace(fingerprint, &"0".repeat(64));
+    program.write("migrations/molos.lock", &other);
+    assert!(program.build("").expect("an error").contains("migration 2 (tags) leads to another schema"));
+    program.write("migrations/molos.lock", &other.replace("fingerprints = ", "fingerprints = 9"));
+    assert_eq!(program.build(""), None, "fingerprints of another format are not compared");
+    assert_eq!(program.build("update"), None);
+    assert_eq!(lock(), locked);
 
     program.write("migrations/001_notes.sql", &NOTES.replace('\n', "\r\n"));
     assert_eq!(program.build(""), None, "another line end is no edit");

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{assert_whole, database, library};
 use molos::rusqlite::{Connection, OpenFlags};
-use molos::{Error, Migrator, Report, Rollback, Transaction};
+use molos::{DatabaseFailure, Error, ErrorKind, Migrator, Report, Rollback, Transactions};
 use molos_test_vfs::{Fault, FaultyVfs};
 
 const BOOKS: usize = 40;
@@ -16,9 +16,9 @@ const BOOKS: usize = 40;
 type Way = (usize, usize);
 
 /// Migrates up to the last version, or back to the first.
-fn run(conn: &mut Connection, transaction: Transaction, is_up: bool) -> Result<Report, Error> {
+fn run(conn: &mut Connection, transaction: Transactions, is_up: bool) -> Result<Report, Error> {
     let migrations = library();
-    let migrator = Migrator::new(&migrations).transaction(transaction);
+    let migrator = Migrator::new(&migrations).transactions(transaction);
     if is_up { migrator.migrate(conn) } else { migrator.rollback(conn, Rollback::To(1)) }
 }
 
@@ -30,7 +30,7 @@ fn copy(master: &Path, path: &Path) {
 }
 
 /// Has operation 1 fail, then 2, until none of a whole run does. Returns how many there are.
-fn fail_each(vfs_name: &str, journal: &str, fault: Fault, transaction: Transaction, (begin, end): Way) -> u64 {
+fn fail_each(vfs_name: &str, journal: &str, fault: Fault, transaction: Transactions, (begin, end): Way) -> u64 {
     let vfs = FaultyVfs::register(vfs_name);
     let directory = tempfile::tempdir().expect("a directory");
     let (master, path) = (directory.path().join("master.db"), directory.path().join("app.db"));
@@ -53,16 +53,19 @@ fn fail_each(vfs_name: &str, journal: &str, fault: Fault, transaction: Transacti
         if let Err(error) = &result {
             match fault {
                 Fault::DiskGone | Fault::Glitch => {
-                    assert!(matches!(error, Error::Io { .. } | Error::CannotOpen { .. }), "{at}: {error}");
+                    assert!(
+                        matches!(error.kind(), ErrorKind::Database(DatabaseFailure::Io | DatabaseFailure::CannotOpen)),
+                        "{at}: {error}"
+                    );
                 }
-                _ => assert!(matches!(error, Error::Full { .. }), "{at}: {error}"),
+                _ => assert!(matches!(error.kind(), ErrorKind::Database(DatabaseFailure::Full)), "{at}: {error}"),
             }
         }
         // A program that goes on with the same connection, and one that starts anew.
         if first % 2 == 0 {
             vfs.heal();
             assert!(conn.is_autocommit(), "{at}");
-            assert_eq!(run(&mut conn, transaction, is_up).err().map(|error| error.to_string()), None, "{at}");
+            assert_eq!(run(&mut conn, transaction, is_up).err().map(|error| format!("{error:#}")), None, "{at}");
             assert_eq!(assert_whole(&mut conn, books), end, "{at}");
         }
         drop(conn);
@@ -71,7 +74,7 @@ fn fail_each(vfs_name: &str, journal: &str, fault: Fault, transaction: Transacti
         let mut conn = Connection::open(&path).expect("the database");
         conn.pragma_update(None, "synchronous", "off").expect("a pragma");
         let version = assert_whole(&mut conn, books);
-        assert!(version == begin || version == end || transaction == Transaction::Each, "{at}: {version}");
+        assert!(version == begin || version == end || transaction == Transactions::PerMigration, "{at}: {version}");
         assert!(version == end || result.is_err(), "{at}: it said that all is well");
         run(&mut conn, transaction, is_up).expect("the next start");
         assert_eq!(assert_whole(&mut conn, books), end, "{at}");
@@ -84,7 +87,7 @@ fn fail_each(vfs_name: &str, journal: &str, fault: Fault, transaction: Transacti
 
 /// For every way and both kinds of transactions.
 fn fail_all(journal: &str, fault: Fault) {
-    for transaction in [Transaction::All, Transaction::Each] {
+    for transaction in [Transactions::Single, Transactions::PerMigration] {
         for (begin, end) in [(0, 4), (1, 4), (4, 1)] {
             let at = format!("{journal}, {fault:?}, {transaction:?}, {begin} to {end}");
             let operations = fail_each(&at, journal, fault, transaction, (begin, end));

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use common::{assert_whole, database, library};
 use molos::rusqlite::Connection;
-use molos::{Event, Migrator, Rollback, Transaction};
+use molos::{Event, Migrator, Rollback, Transactions};
 
 const BOOKS: usize = 600;
 const DATABASE: &str = "MOLOS_TEST_DATABASE";
@@ -24,31 +24,31 @@ const JOB: &str = "MOLOS_TEST_JOB";
 #[derive(Clone, Copy, Debug)]
 struct Job {
     journal: &'static str,
-    transaction: Transaction,
+    transaction: Transactions,
     from: usize,
     to: usize,
 }
 
 const JOBS: [Job; 12] = {
-    const fn job(journal: &'static str, transaction: Transaction, (from, to): (usize, usize)) -> Job {
+    const fn job(journal: &'static str, transaction: Transactions, (from, to): (usize, usize)) -> Job {
         Job { journal, transaction, from, to }
     }
     const NEW: (usize, usize) = (0, 4);
     const UP: (usize, usize) = (1, 4);
     const DOWN: (usize, usize) = (4, 1);
     [
-        job("delete", Transaction::All, NEW),
-        job("delete", Transaction::All, UP),
-        job("delete", Transaction::All, DOWN),
-        job("delete", Transaction::Each, NEW),
-        job("delete", Transaction::Each, UP),
-        job("delete", Transaction::Each, DOWN),
-        job("wal", Transaction::All, NEW),
-        job("wal", Transaction::All, UP),
-        job("wal", Transaction::All, DOWN),
-        job("wal", Transaction::Each, NEW),
-        job("wal", Transaction::Each, UP),
-        job("wal", Transaction::Each, DOWN),
+        job("delete", Transactions::Single, NEW),
+        job("delete", Transactions::Single, UP),
+        job("delete", Transactions::Single, DOWN),
+        job("delete", Transactions::PerMigration, NEW),
+        job("delete", Transactions::PerMigration, UP),
+        job("delete", Transactions::PerMigration, DOWN),
+        job("wal", Transactions::Single, NEW),
+        job("wal", Transactions::Single, UP),
+        job("wal", Transactions::Single, DOWN),
+        job("wal", Transactions::PerMigration, NEW),
+        job("wal", Transactions::PerMigration, UP),
+        job("wal", Transactions::PerMigration, DOWN),
     ]
 };
 
@@ -59,9 +59,9 @@ impl Job {
     }
 
     /// Migrates, and calls `started` when the first step is about to run.
-    fn run(self, conn: &mut Connection, started: impl Fn()) {
+    fn run(self, conn: &mut Connection, started: impl Fn() + Send + Sync) {
         let migrations = library();
-        let migrator = Migrator::new(&migrations).transaction(self.transaction).on_event(|event| {
+        let migrator = Migrator::new(&migrations).transactions(self.transaction).on_event(|event| {
             if matches!(event, Event::Started { .. }) {
                 started();
             }
@@ -183,7 +183,7 @@ fn kill(masters: &Masters, seed: u64, kills: usize, first: usize, threads: usize
         let mut conn = Connection::open(&path).expect("the database");
         let version = assert_whole(&mut conn, job.books());
         let is_whole = version == job.from || version == job.to;
-        assert!(is_whole || job.transaction == Transaction::Each, "kill {kill}: {job:?}: {version}");
+        assert!(is_whole || job.transaction == Transactions::PerMigration, "kill {kill}: {job:?}: {version}");
         tally.done += usize::from(is_done);
         tally.killed += usize::from(!is_done);
         tally.mid_way += usize::from(!is_done && left > 0);

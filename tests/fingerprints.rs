@@ -11,7 +11,7 @@ use fixtures::{dbmate, diesel, drizzle, kinds, molos_schema, numbered, refinery}
 fn check(migrations: &Migrations<'_>) {
     let mut conn = Connection::open_in_memory().expect("a database");
     for migration in migrations.iter() {
-        Migrator::new(migrations).to(migration.version()).migrate(&mut conn).expect("a step");
+        Migrator::new(migrations).up_to(migration.version()).migrate(&mut conn).expect("a step");
         let found = Schema::read(&conn).expect("its schema").fingerprint();
         assert_eq!(Some(found), migration.fingerprint(), "after {}", migration.name());
     }

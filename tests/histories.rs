@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use molos::rusqlite::types::Value;
 use molos::rusqlite::{Connection, params_from_iter};
-use molos::{Checksum, Error, Migration, Migrations, Migrator, Rollback};
+use molos::{Checksum, Error, ErrorKind, HistoryProblem, Migration, Migrations, Migrator, Rollback};
 use proptest::prelude::*;
 
-const COLUMNS: &str = "set_name, version, name, checksum, applied_at, duration_us, down";
+const COLUMNS: &str = "set_name, version, name, checksum, applied_at, duration_us, down, format";
 const CHECKSUM: &str = "0707070707070707070707070707070707070707070707070707070707070707";
 
 /// A step with the checksum that these histories have, whatever its SQL is.
 fn step(version: i64) -> Migration<'static> {
-    let script = |sql| molos::Script { sql, line: 1, keys: molos::ForeignKeys::Off, outside: false };
+    let script = |sql| molos::Script { sql, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false };
     // Those with an odd version have no way back.
     let down = (version % 2 == 0).then(|| script("SELECT 2"));
     Migration::of_file(version, "step", "step", Checksum::from_bytes([7; 32]), script("SELECT 1"), down)
@@ -43,8 +43,8 @@ fn dump(conn: &Connection) -> Vec<String> {
 fn a_history_that_cannot_be_written_to_is_refused_before_anything_runs() {
     let whole = "CREATE TABLE _molos_migrations (set_name TEXT NOT NULL, version INTEGER NOT NULL, name TEXT NOT NULL, \
                  checksum TEXT NOT NULL, applied_at INTEGER NOT NULL, duration_us INTEGER NOT NULL, down TEXT, \
-                 PRIMARY KEY (set_name, version)) WITHOUT ROWID;";
-    let row = format!("INSERT INTO _molos_migrations VALUES ('app', 1, 'step', '{CHECKSUM}', 0, 0, NULL);");
+                 format INTEGER NOT NULL, PRIMARY KEY (set_name, version)) WITHOUT ROWID;";
+    let row = format!("INSERT INTO _molos_migrations VALUES ('app', 1, 'step', '{CHECKSUM}', 0, 0, NULL, 1);");
     let plain = format!("CREATE TABLE _molos_migrations ({COLUMNS});");
     let keyed = format!("CREATE TABLE _molos_migrations ({COLUMNS}, PRIMARY KEY (set_name, version));");
     let cases = [
@@ -64,9 +64,12 @@ fn a_history_that_cannot_be_written_to_is_refused_before_anything_runs() {
         (keyed + &row.replace("'app', 1", "x'617070', 1"), "set_name is blob"),
         (whole.to_owned() + &row.replace("0, 0, NULL", "0, -1, NULL"), "the duration of version 1 is negative"),
         (whole.to_owned() + &row.replace(CHECKSUM, "0707"), "the checksum of version 1 is \"0707\": a checksum is 64"),
-        (whole.replace("down TEXT,", "down TEXT, CHECK (version < 2),") + &row, "CHECK constraint failed: version < 2"),
         (
-            whole.replace("down TEXT,", "down TEXT, host TEXT NOT NULL,"),
+            whole.replace("format INTEGER NOT NULL,", "format INTEGER NOT NULL, CHECK (version < 2),") + &row,
+            "CHECK constraint failed: version < 2",
+        ),
+        (
+            whole.replace("format INTEGER NOT NULL,", "format INTEGER NOT NULL, host TEXT NOT NULL,"),
             "NOT NULL constraint failed: _molos_migrations.host",
         ),
         (
@@ -82,12 +85,40 @@ fn a_history_that_cannot_be_written_to_is_refused_before_anything_runs() {
         let mut conn = Connection::open_in_memory().expect("a database");
         conn.execute_batch(&sql).expect("a history");
         let before = dump(&conn);
-        match app(&list).migrate(&mut conn) {
-            Err(Error::History { problem, .. }) => assert!(problem.starts_with(expected), "{problem}, not {expected}"),
-            other => panic!("{expected}: {other:?}"),
+        let error = app(&list).migrate(&mut conn).expect_err(expected);
+        match error.kind() {
+            ErrorKind::History(HistoryProblem::Damaged(problem)) => {
+                assert!(problem.starts_with(expected), "{problem}, not {expected}");
+            }
+            _ => panic!("{expected}: {error:#}"),
         }
         assert_eq!(dump(&conn), before);
         assert!(conn.is_autocommit());
+    }
+}
+
+#[test]
+fn a_history_in_a_newer_format_is_refused_and_says_so() {
+    let list = [step(1), step(2)];
+    let change_format = "UPDATE _molos_migrations SET format = 2 WHERE version = 2";
+    // A format that has the columns of this one, and one that has not.
+    for change in
+        [change_format, &format!("{change_format}; ALTER TABLE _molos_migrations RENAME COLUMN name TO title")]
+    {
+        let mut conn = Connection::open_in_memory().expect("a database");
+        app(&list).migrate(&mut conn).expect("it migrates");
+        conn.execute_batch(change).expect("a newer format");
+        let before = dump(&conn);
+        let migrations = app(&list);
+        let migrator = Migrator::new(&migrations);
+        for error in [migrator.migrate(&mut conn).map(drop), migrator.rollback(&mut conn, Rollback::All).map(drop)] {
+            let error = error.expect_err("it cannot be read");
+            assert!(
+                matches!(error.kind(), ErrorKind::History(HistoryProblem::NewerFormat { format: 2, .. })),
+                "{error:#}"
+            );
+        }
+        assert_eq!(dump(&conn), before);
     }
 }
 
@@ -99,9 +130,9 @@ fn a_version_that_no_list_has_is_unknown_and_not_damaged() {
     for (version, is_newer) in [(i64::MIN, false), (-1, false), (i64::MAX, true)] {
         conn.execute("UPDATE _molos_migrations SET version = ?1 WHERE version <> 1", [version]).expect("a change");
         let error = app(&list).migrate(&mut conn).expect_err("unknown");
-        assert_eq!(matches!(error, Error::Newer { .. }), is_newer, "{error}");
-        assert_eq!(matches!(error, Error::Unknown { .. }), !is_newer, "{error}");
-        assert!(error.to_string().contains(&version.to_string()));
+        assert_eq!(matches!(error.kind(), ErrorKind::Newer { .. }), is_newer, "{error}");
+        assert_eq!(matches!(error.kind(), ErrorKind::Unknown { .. }), !is_newer, "{error}");
+        assert!(format!("{error:#}").contains(&version.to_string()));
         // A program that cannot go on still shows what there is.
         let status = Migrator::new(&app(&list)).status(&mut conn).expect("a status").to_string();
         assert!(status.contains(&version.to_string()), "{status}");
@@ -112,17 +143,20 @@ fn a_version_that_no_list_has_is_unknown_and_not_damaged() {
 type Outcome = std::result::Result<Vec<i64>, &'static str>;
 
 fn outcome(plan: std::result::Result<molos::Plan<'_>, Error>) -> Outcome {
-    match plan {
-        Ok(plan) => Ok(plan.steps().iter().map(Migration::version).collect()),
-        Err(Error::History { .. }) => Err("damaged"),
-        Err(Error::Edited { .. }) => Err("edited"),
-        Err(Error::Renamed { .. }) => Err("renamed"),
-        Err(Error::Newer { .. }) => Err("newer"),
-        Err(Error::Unknown { .. }) => Err("unknown"),
-        Err(Error::OutOfOrder { .. }) => Err("out of order"),
-        Err(Error::Irreversible { .. }) => Err("irreversible"),
-        Err(error) => panic!("{error}"),
-    }
+    let error = match plan {
+        Ok(plan) => return Ok(plan.steps().iter().map(Migration::version).collect()),
+        Err(error) => error,
+    };
+    Err(match error.kind() {
+        ErrorKind::History(_) => "damaged",
+        ErrorKind::Edited { .. } => "edited",
+        ErrorKind::Renamed { .. } => "renamed",
+        ErrorKind::Newer { .. } => "newer",
+        ErrorKind::Unknown { .. } => "unknown",
+        ErrorKind::OutOfOrder { .. } => "out of order",
+        ErrorKind::Irreversible { .. } => "irreversible",
+        _ => panic!("{error:#}"),
+    })
 }
 
 /// Whether a row is one that molos could have written.
@@ -230,7 +264,7 @@ proptest! {
         // Without types or a key, so that any row can be in it.
         conn.execute_batch(&format!("CREATE TABLE _molos_migrations ({COLUMNS})")).expect("a table");
         for row in &rows {
-            let insert = "INSERT INTO _molos_migrations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let insert = "INSERT INTO _molos_migrations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)";
             conn.execute(insert, params_from_iter(row)).expect("a row");
         }
         let before = dump(&conn);

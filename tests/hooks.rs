@@ -1,7 +1,7 @@
 //! Steps that SQL alone cannot do: functions of the program's, in the transaction of the migration.
 
 use molos::rusqlite::Connection;
-use molos::{Error, Migration, Migrations, Migrator, Transaction};
+use molos::{ErrorKind, Migration, Migrations, Migrator, Transactions};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -24,7 +24,7 @@ fn hash_tokens(conn: &Connection) -> Result {
 
 fn with_token(token: &str) -> Connection {
     let mut conn = Connection::open_in_memory().expect("a database");
-    Migrator::new(&db::MIGRATIONS).to(1).migrate(&mut conn).expect("the table");
+    Migrator::new(&db::MIGRATIONS).up_to(1).migrate(&mut conn).expect("the table");
     conn.execute("INSERT INTO tokens (token) VALUES (?1)", [token]).expect("a row");
     conn
 }
@@ -54,13 +54,13 @@ fn a_hook_is_run_with_its_migration_and_is_part_of_the_plan_and_of_the_status() 
 
 #[test]
 fn a_hook_that_fails_undoes_what_came_before_it() {
-    for (transaction, left) in [(Transaction::All, 2), (Transaction::Each, 2)] {
+    for (transaction, left) in [(Transactions::Single, 2), (Transactions::PerMigration, 2)] {
         let mut conn = with_token("broken");
-        let migrator = Migrator::new(&db::MIGRATIONS).transaction(transaction);
+        let migrator = Migrator::new(&db::MIGRATIONS).transactions(transaction);
         let error = migrator.migrate(&mut conn).expect_err("it cannot be hashed");
-        assert!(matches!(error, Error::Hook { .. }));
+        assert!(matches!(error.kind(), ErrorKind::Hook));
         assert_eq!(
-            error.to_string(),
+            format!("{error:#}"),
             "the hook of migration 2 (hash_tokens) failed: token 1 cannot be hashed\n\
              help: what this call had not committed is undone; correct the hook and run again"
         );
@@ -70,11 +70,40 @@ fn a_hook_that_fails_undoes_what_came_before_it() {
 }
 
 #[test]
-fn a_hook_that_ends_the_transaction_is_told_so() {
-    let list = [Migration::new(1, "hasty", "CREATE TABLE a (b)").with_hook(|conn| Ok(conn.execute_batch("COMMIT")?))];
-    let migrations = Migrations::new("app", "migrations", &list);
-    let error = migrations.migrate(&mut Connection::open_in_memory().expect("a database")).expect_err("too early");
-    assert!(error.to_string().contains("it ended the transaction that it was run in"), "{error}");
+fn a_hook_that_ends_the_transaction_is_told_so_even_if_it_begins_another() {
+    let hooks: [molos::Hook; 4] = [
+        |conn| Ok(conn.execute_batch("COMMIT")?),
+        |conn| Ok(conn.execute_batch("COMMIT; BEGIN")?),
+        |conn| Ok(conn.execute_batch("ROLLBACK; BEGIN IMMEDIATE")?),
+        |conn| Ok(conn.execute_batch("COMMIT; BEGIN; SAVEPOINT other")?),
+    ];
+    for hook in hooks {
+        let list = [Migration::new(1, "hasty", "CREATE TABLE a (b)").with_hook(hook)];
+        let migrations = Migrations::new("app", "migrations", &list);
+        let open = || Connection::open_in_memory().expect("a database");
+        let (mut conn, mut rehearsed) = (open(), open());
+        let errors = [
+            migrations.migrate(&mut conn).expect_err("too early"),
+            Migrator::new(&migrations).rehearse(&mut rehearsed).expect_err("something may be in the database"),
+        ];
+        for error in errors {
+            assert!(matches!(error.kind(), ErrorKind::TransactionEnded), "{error:#}");
+            assert_eq!(error.to_string(), "migration 1 (hasty) ended the transaction it was run in");
+        }
+        assert!(conn.is_autocommit() && rehearsed.is_autocommit());
+    }
+}
+
+#[test]
+fn a_hook_may_use_savepoints() {
+    let list = [Migration::new(1, "careful", "CREATE TABLE a (b)").with_hook(|conn| {
+        Ok(conn.execute_batch(
+            "SAVEPOINT s; INSERT INTO a VALUES (1); ROLLBACK TO s; RELEASE s; INSERT INTO a VALUES (2)",
+        )?)
+    })];
+    let mut conn = Connection::open_in_memory().expect("a database");
+    Migrations::new("app", "migrations", &list).migrate(&mut conn).expect("it stays in the transaction");
+    assert_eq!(conn.query_row("SELECT sum(b) FROM a", [], |row| row.get::<_, i64>(0)), Ok(2));
 }
 
 #[test]
@@ -83,6 +112,8 @@ fn a_hook_whose_rows_refer_to_nothing_is_not_committed() {
         .with_hook(|conn| Ok(conn.execute_batch("INSERT INTO a (b) VALUES (9)")?))];
     let migrations = Migrations::new("app", "migrations", &list);
     let mut conn = Connection::open_in_memory().expect("a database");
-    assert!(matches!(migrations.migrate(&mut conn), Err(Error::ForeignKeys { .. })));
+    assert!(
+        matches!(migrations.migrate(&mut conn), Err(ref error) if matches!(error.kind(), ErrorKind::ForeignKeys { .. }))
+    );
     assert!(conn.prepare("SELECT * FROM a").is_err());
 }

@@ -95,5 +95,5 @@ fn an_error_in_the_down_section_is_found_in_its_own_line_of_the_file() {
     let mut conn = there_and_back(&goose::MIGRATIONS);
     conn.execute_batch("DROP TABLE visits; CREATE TABLE visits (a);").expect("a change behind molos's back");
     let error = Migrator::new(&goose::MIGRATIONS).rollback(&mut conn, Rollback::Steps(1)).expect_err("no such column");
-    assert!(error.to_string().contains("--> tests/fixtures/goose/00002_referrer.sql:5:32"), "{error}");
+    assert!(format!("{error:#}").contains("--> tests/fixtures/goose/00002_referrer.sql:5:32"), "{error}");
 }

@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::{env, thread};
 
 use common::{assert_whole, database, files, library_to};
 use molos::rusqlite::Connection;
-use molos::{Error, Event, Migration, Migrations, Migrator, Rollback};
+use molos::{DatabaseFailure, ErrorKind, Event, Migration, Migrations, Migrator, Rollback};
 
 #[test]
 fn every_statement_is_announced_before_it_runs() {
@@ -26,11 +26,11 @@ fn every_statement_is_announced_before_it_runs() {
     ];
     let migrations = Migrations::new("app", "migrations", &list);
     let mut conn = Connection::open_in_memory().expect("a database");
-    let seen = RefCell::new(Vec::new());
+    let seen = Mutex::new(Vec::new());
     let migrator = Migrator::new(&migrations).on_event(|event| {
-        seen.borrow_mut().push(match event {
-            Event::Statement { migration, direction, number, count, sql, .. } => {
-                format!("{direction} {} {number}/{count} {sql}", migration.name())
+        seen.lock().expect("the lock").push(match event {
+            Event::Statement { step, direction, number, count, sql, .. } => {
+                format!("{direction} {} {number}/{count} {sql}", step.name)
             }
             Event::Started { .. } => "started".to_owned(),
             other => format!("{other:?}").chars().take_while(|c| c.is_alphabetic()).collect(),
@@ -49,11 +49,14 @@ fn every_statement_is_announced_before_it_runs() {
         "up notes 3/3 SELECT nothing;",
         "RolledBack",
     ];
-    assert_eq!(seen.take(), expected);
+    assert_eq!(std::mem::take(&mut *seen.lock().expect("the lock")), expected);
 
-    Migrator::new(&migrations).to(1).migrate(&mut conn).expect("the first step");
+    Migrator::new(&migrations).up_to(1).migrate(&mut conn).expect("the first step");
     migrator.rollback(&mut conn, Rollback::All).expect("the way back");
-    assert_eq!(seen.take(), ["started", "down one 1/1 DROP TABLE one", "Finished", "Committed"]);
+    assert_eq!(
+        std::mem::take(&mut *seen.lock().expect("the lock")),
+        ["started", "down one 1/1 DROP TABLE one", "Finished", "Committed"]
+    );
 }
 
 /// Changes every row, and then does not come to an end.
@@ -96,8 +99,12 @@ fn another_thread_can_stop_a_migration_at_any_time_and_nothing_is_changed() {
             is_over.store(true, Ordering::SeqCst);
             result.expect_err("it is stopped")
         });
-        let Error::Interrupted { during, .. } = &error else { panic!("{error}") };
-        assert_eq!(during.to_string(), "running migration 3 (endless) of \"library\" at migrations/endless:1:29");
+        let is_interrupted = matches!(error.kind(), ErrorKind::Database(DatabaseFailure::Interrupted));
+        assert!(is_interrupted && error.is_retryable(), "{error:#}");
+        assert_eq!(
+            error.to_string(),
+            "running migration 3 (endless) of \"library\" was stopped by the program at migrations/endless:1:29"
+        );
         assert!(conn.is_autocommit());
         if journal_mode == "delete" {
             assert_eq!(files(directory.path()), before);

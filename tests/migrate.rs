@@ -2,15 +2,18 @@
 
 mod common;
 
-use std::cell::{Cell, RefCell};
 use std::error::Error as _;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use molos::rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
 use molos::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos::rusqlite::{self, Connection};
-use molos::{Error, Event, Migration, Migrations, Migrator, Rollback, State, Transaction};
+use molos::{
+    Direction, Error, ErrorKind, Event, ForeignKeys, HistoryProblem, Migration, Migrations, Migrator, Rollback, State,
+    Transactions,
+};
 
 use common::{count, memory, tables};
 
@@ -29,7 +32,7 @@ mod notes_with_on {
 
 /// A step whose checksum is the one of its version, whatever its SQL is.
 const fn step(version: u8, name: &'static str, up: &'static str) -> Migration<'static> {
-    let script = molos::Script { sql: up, line: 1, keys: molos::ForeignKeys::Off, outside: false };
+    let script = molos::Script { sql: up, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false };
     let checksum = molos::Checksum::from_bytes([version; 32]);
     Migration::of_file(version as i64, name, name, checksum, script, None)
 }
@@ -85,7 +88,7 @@ fn a_step_that_fails_leaves_nothing_of_any_step() -> Result {
         [NOTES, TAGS, step(3, "more", "CREATE TABLE more (a);\n\n  INSERT INTO tags (name)\n  VALUES ('a'), ('a');")];
     let error = app(&list).migrate(&mut conn).expect_err("a duplicate");
     assert_eq!(
-        error.to_string(),
+        format!("{error:#}"),
         "migration 3 (more) failed going up: UNIQUE constraint failed: tags.name\n  \
          --> migrations/more:3:3\n   | INSERT INTO tags (name)\n\
          help: what this call had not committed is undone; correct the migration and run again"
@@ -103,11 +106,19 @@ fn with_a_transaction_each_the_steps_before_the_failure_stay() {
         [NOTES, TAGS, step(3, "bad", "INSERT INTO nowhere VALUES (1);"), step(4, "late", "CREATE TABLE late (a);")];
     let mut conn = memory();
     let migrations = app(&list);
-    let migrator = Migrator::new(&migrations).transaction(Transaction::Each);
+    let migrator = Migrator::new(&migrations).transactions(Transactions::PerMigration);
     let error = migrator.migrate(&mut conn).expect_err("a bad step");
-    assert!(matches!(error, Error::Statement { ref step, .. } if step.version == 3), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Statement { .. }) && error.step().is_some_and(|step| step.version == 3),
+        "{error}"
+    );
+    let completed = error.completed().expect("what was committed");
+    assert_eq!(completed.steps().iter().map(|step| step.version).collect::<Vec<_>>(), [1, 2]);
+    assert!(format!("{error:#}").contains("\nbefore that, this call applied 2 migrations\n  1 notes  "), "{error:#}");
     assert_eq!(tables(&conn), ["notes", "tags"]);
     assert_eq!(current(&migrator, &mut conn), Some(2));
+    let again = migrator.migrate(&mut conn).expect_err("a bad step");
+    assert!(again.completed().is_none(), "nothing was committed this time");
 }
 
 #[test]
@@ -154,7 +165,7 @@ fn a_directive_enforces_foreign_keys_for_its_step_alone() -> Result {
     // Step 1 rebuilds the parent, step 2 deletes a parent row and means it, step 3 rebuilds again: one transaction.
     let mut conn = memory();
     let migrator = || Migrator::new(&notes_with_on::MIGRATIONS);
-    migrator().to(1).migrate(&mut conn)?;
+    migrator().up_to(1).migrate(&mut conn)?;
     conn.execute_batch(
         "INSERT INTO users (id, name) VALUES (1, 'kept'), (2, 'gone');
          INSERT INTO posts (user_id) VALUES (1), (1), (2);",
@@ -181,7 +192,7 @@ fn rows_that_would_refer_to_nothing_stop_the_commit() -> Result {
     let error = app(&list).migrate(&mut conn).expect_err("a violation");
     // The row that referred to user 7 did so before, and is not counted.
     assert_eq!(
-        error.to_string(),
+        format!("{error:#}"),
         "migration 2 (purge) would leave rows that refer to nothing: posts: 1 row refers to what is not in users\n\
          help: nothing was committed; move, change or delete these rows in the migration"
     );
@@ -227,7 +238,9 @@ fn a_connection_inside_of_a_transaction_is_refused() -> Result {
     let list = [NOTES];
     let mut conn = memory();
     conn.execute_batch("BEGIN")?;
-    assert!(matches!(app(&list).migrate(&mut conn), Err(Error::InTransaction)));
+    assert!(
+        matches!(app(&list).migrate(&mut conn), Err(ref error) if matches!(error.kind(), ErrorKind::InTransaction))
+    );
     assert!(!conn.is_autocommit(), "it is the program's transaction, and still open");
     Ok(())
 }
@@ -237,7 +250,11 @@ fn a_step_that_ends_the_transaction_is_found_out() {
     let list = [step(1, "sneaky", "CREATE TABLE a (b);\nCOMMIT;\nCREATE TABLE c (d);")];
     let mut conn = memory();
     let error = app(&list).migrate(&mut conn).expect_err("a commit");
-    assert!(matches!(error, Error::TransactionEnded { ref location, .. } if location.line == 2), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::TransactionEnded)
+            && error.location().is_some_and(|location| location.line == 2),
+        "{error}"
+    );
     assert_eq!(tables(&conn), ["a"], "nothing is run after it");
 }
 
@@ -247,7 +264,7 @@ fn histories_that_disagree_are_refused_before_anything_runs() -> Result {
     app(&[NOTES, TAGS]).migrate(&mut conn)?;
     let more = step(3, "more", "CREATE TABLE more (a);");
     let mut refused = |list: &[Migration<'static>]| {
-        let error = app(list).migrate(&mut conn).expect_err("a refusal").to_string();
+        let error = format!("{:#}", app(list).migrate(&mut conn).expect_err("a refusal"));
         assert_eq!(tables(&conn), ["notes", "tags"]);
         error
     };
@@ -260,7 +277,7 @@ fn histories_that_disagree_are_refused_before_anything_runs() -> Result {
     assert_eq!(
         refused(&[NOTES]),
         "the database is newer than this program: migration 2 (tags) was applied, and the last one this program has is 1\n\
-         help: run the newer program, restore the database that belongs to this one, or take it back with \
+         help: run the newer program, restore the database that belongs to this one, or roll it back with \
          `Migrator::downgrade`, which loses what the newer program has put where this one has no place for it"
     );
     assert_eq!(
@@ -302,10 +319,10 @@ fn what_was_rolled_back_can_be_applied_again() -> Result {
         TAGS.with_down("DROP TABLE tags;"),
         step(3, "links", "CREATE TABLE links (url TEXT);").with_down("DROP TABLE links;"),
     ];
-    for transaction in [Transaction::All, Transaction::Each] {
+    for transaction in [Transactions::Single, Transactions::PerMigration] {
         let mut conn = memory();
         let migrations = app(&list);
-        let migrator = Migrator::new(&migrations).transaction(transaction);
+        let migrator = Migrator::new(&migrations).transactions(transaction);
         migrator.migrate(&mut conn)?;
         let report = migrator.rollback(&mut conn, Rollback::Steps(2))?;
         assert_eq!(report.steps().iter().map(|step| step.version).collect::<Vec<_>>(), [3, 2]);
@@ -329,7 +346,7 @@ fn a_rollback_that_fails_changes_nothing() -> Result {
     let migrations = app(&list);
     let migrator = Migrator::new(&migrations);
     migrator.migrate(&mut conn)?;
-    let error = migrator.rollback(&mut conn, Rollback::All).expect_err("a bad down").to_string();
+    let error = format!("{:#}", migrator.rollback(&mut conn, Rollback::All).expect_err("a bad down"));
     assert!(
         error.starts_with(
             "migration 2 (posts) failed going down: no such table: post\n  --> migrations/posts.down.sql:1:1"
@@ -356,7 +373,7 @@ fn plans_and_statuses_read_well_and_change_nothing() -> Result {
     assert_eq!(migrator.status(&mut conn)?.to_string(), "1 notes  pending\n2 tags   pending");
     assert_eq!(count(&conn, "sqlite_schema"), 0);
 
-    Migrator::new(&migrations).to(1).migrate(&mut conn)?;
+    Migrator::new(&migrations).up_to(1).migrate(&mut conn)?;
     conn.execute("UPDATE _molos_migrations SET applied_at = 1795484040, duration_us = 1234", [])?;
     assert_eq!(
         migrator.status(&mut conn)?.to_string(),
@@ -366,8 +383,8 @@ fn plans_and_statuses_read_well_and_change_nothing() -> Result {
         migrator.plan_rollback(&mut conn, Rollback::Steps(1))?.to_string(),
         "would roll back 1 migration\n  1 notes  migrations/notes.down.sql"
     );
-    assert!(matches!(migrator.verify(&mut conn), Err(Error::Pending { .. })));
-    assert_eq!(Migrator::new(&migrations).to(1).plan(&mut conn)?.to_string(), "nothing to do");
+    assert!(matches!(migrator.verify(&mut conn), Err(ref error) if matches!(error.kind(), ErrorKind::Pending { .. })));
+    assert_eq!(Migrator::new(&migrations).up_to(1).plan(&mut conn)?.to_string(), "nothing to do");
     Ok(())
 }
 
@@ -375,11 +392,11 @@ fn plans_and_statuses_read_well_and_change_nothing() -> Result {
 fn events_tell_what_happens() -> Result {
     let list = [NOTES, TAGS];
     let migrations = app(&list);
-    let seen = RefCell::new(Vec::new());
+    let seen = Mutex::new(Vec::new());
     let migrator = Migrator::new(&migrations).on_event(|event| {
-        seen.borrow_mut().push(match event {
-            Event::Started { migration, .. } => format!("started {}", migration.name()),
-            Event::Finished { migration, .. } => format!("finished {}", migration.name()),
+        seen.lock().expect("the lock").push(match event {
+            Event::Started { step, .. } => format!("started {}", step.name),
+            Event::Finished { step, .. } => format!("finished {}", step.name),
             Event::Statement { number, count, .. } => format!("statement {number}/{count}"),
             other => format!("{other:?}"),
         });
@@ -394,7 +411,7 @@ fn events_tell_what_happens() -> Result {
         "finished tags",
         "Committed",
     ];
-    assert_eq!(*seen.borrow(), expected);
+    assert_eq!(*seen.lock().expect("the lock"), expected);
     Ok(())
 }
 
@@ -440,7 +457,7 @@ fn what_another_process_migrates_during_a_verification_is_not_drift() -> Result 
     };
     let _ = conn.authorizer(Some(migrate_in_between));
     let error = Migrator::new(&app(&list[..1])).verify(&mut conn).expect_err("it is newer now");
-    assert!(matches!(error, Error::Newer { .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Newer { .. }), "{error}");
     Ok(())
 }
 
@@ -455,16 +472,16 @@ fn a_database_that_is_held_is_waited_for_and_then_given_up() -> Result {
 
         let list = [NOTES];
         let migrations = app(&list);
-        let waited = RefCell::new(0);
+        let waited = Mutex::new(0);
         let migrator = Migrator::new(&migrations).busy_timeout(Duration::from_millis(200)).on_event(|event| {
-            *waited.borrow_mut() += usize::from(matches!(event, Event::Waiting { .. }));
+            *waited.lock().expect("the lock") += usize::from(matches!(event, Event::Waiting { .. }));
         });
         let mut conn = Connection::open(&path)?;
         let started = Instant::now();
         let error = migrator.migrate(&mut conn).expect_err("the database is held");
-        assert!(matches!(error, Error::Busy { .. }), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Busy { .. }), "{error}");
         assert!(started.elapsed() >= Duration::from_millis(200));
-        assert!(*waited.borrow() > 1, "it says that it waits");
+        assert!(*waited.lock().expect("the lock") > 1, "it says that it waits");
 
         holder.execute_batch("COMMIT")?;
         migrator.migrate(&mut conn)?;
@@ -484,9 +501,9 @@ fn the_wait_for_a_database_that_cannot_even_be_read_is_molos_own() -> Result {
     holder.execute_batch("BEGIN EXCLUSIVE")?;
 
     let migrations = app(&list);
-    let waited = Cell::new(0);
+    let waited = Mutex::new(0);
     let migrator = Migrator::new(&migrations).busy_timeout(Duration::from_millis(200)).on_event(|event| {
-        waited.set(waited.get() + usize::from(matches!(event, Event::Waiting { .. })));
+        *waited.lock().expect("the lock") += usize::from(matches!(event, Event::Waiting { .. }));
     });
     let mut conn = Connection::open(&path)?;
     conn.busy_timeout(Duration::from_secs(20))?;
@@ -498,12 +515,12 @@ fn the_wait_for_a_database_that_cannot_even_be_read_is_molos_own() -> Result {
         Box::new(|conn| migrator.adopt(conn).err()),
     ];
     for verb in &verbs {
-        waited.set(0);
+        *waited.lock().expect("the lock") = 0;
         let started = Instant::now();
         let error = verb(&mut conn).expect("the database is held");
-        assert!(matches!(error, Error::Busy { .. }), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Busy { .. }), "{error}");
         assert!(started.elapsed() < Duration::from_secs(10), "it is not the wait of the connection");
-        assert!(waited.get() > 1, "it says that it waits");
+        assert!(*waited.lock().expect("the lock") > 1, "it says that it waits");
         let timeout: i64 = conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
         assert_eq!(timeout, 20_000, "that is put back");
     }
@@ -525,15 +542,15 @@ fn a_reader_holds_up_the_commit_and_not_for_ever() -> Result {
     rows.next()?;
 
     let migrations = app(&list);
-    let events = RefCell::new(Vec::new());
+    let events = Mutex::new(Vec::new());
     let migrator = Migrator::new(&migrations).busy_timeout(Duration::from_millis(100)).on_event(|event| {
-        events.borrow_mut().push(format!("{event:?}"));
+        events.lock().expect("the lock").push(format!("{event:?}"));
     });
     let mut conn = Connection::open(&path)?;
     let before = std::fs::read(&path)?;
-    assert!(matches!(migrator.migrate(&mut conn), Err(Error::Busy { .. })));
+    assert!(matches!(migrator.migrate(&mut conn), Err(ref error) if matches!(error.kind(), ErrorKind::Busy { .. })));
     assert_eq!(std::fs::read(&path)?, before);
-    let seen = events.take();
+    let seen = std::mem::take(&mut *events.lock().expect("the lock"));
     let is_waiting = |event: &&String| event.starts_with("Waiting");
     assert!(seen.iter().rev().skip(1).take_while(is_waiting).count() > 1, "it says that it waits: {seen:?}");
     assert_eq!(seen.last().map(String::as_str), Some("RolledBack"));
@@ -563,15 +580,16 @@ fn a_damaged_history_is_named_and_never_guessed_at() -> Result {
             conn.execute_batch(damage)?;
         } else {
             conn.execute_batch(&format!(
-                "CREATE TABLE _molos_migrations (set_name, version, name, checksum, applied_at, duration_us, down);
-                 INSERT INTO _molos_migrations VALUES ('app', {damage}, NULL);"
+                "CREATE TABLE _molos_migrations (set_name, version, name, checksum, applied_at, duration_us, down, format);
+                 INSERT INTO _molos_migrations VALUES ('app', {damage}, NULL, 1);"
             ))?;
         }
         for result in [app(&list).migrate(&mut conn).map(drop), Migrator::new(&app(&list)).status(&mut conn).map(drop)]
         {
-            match result {
-                Err(Error::History { problem: found, .. }) => assert_eq!(found, problem, "{damage}"),
-                other => panic!("{damage}: {other:?}"),
+            let error = result.expect_err(damage);
+            match error.kind() {
+                ErrorKind::History(HistoryProblem::Damaged(found)) => assert_eq!(found, problem, "{damage}"),
+                _ => panic!("{damage}: {error:#}"),
             }
         }
         assert_eq!(tables(&conn), [""; 0]);
@@ -599,7 +617,7 @@ fn verify_finds_rows_that_refer_to_nothing() -> Result {
     let mut conn = memory();
     app(&list).migrate(&mut conn)?;
     conn.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO b VALUES (1), (2);")?;
-    let error = Migrator::new(&app(&list)).verify(&mut conn).expect_err("a violation").to_string();
+    let error = format!("{:#}", Migrator::new(&app(&list)).verify(&mut conn).expect_err("a violation"));
     assert!(error.starts_with("rows refer to nothing: b: 2 rows refer to what is not in a"), "{error}");
     Ok(())
 }
@@ -621,12 +639,12 @@ fn a_database_that_cannot_be_written_says_so() -> Result {
     let path = directory.path().join("app.db");
     Connection::open(&path)?.execute_batch("CREATE TABLE a (b)")?;
     let mut conn = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let error = app(&[NOTES]).migrate(&mut conn).expect_err("read-only").to_string();
+    let error = format!("{:#}", app(&[NOTES]).migrate(&mut conn).expect_err("read-only"));
     assert_eq!(
         error,
         "the database is read-only; creating the history table failed: attempt to write a readonly database\n\
-         help: make the file, what is beside it, and the directory writable for this user; open it for writing, without \
-         `PRAGMA query_only`"
+         help: open it for writing; of a database in a file, make the file, what is beside it, and the directory writable \
+         for this user"
     );
     Ok(())
 }
@@ -635,20 +653,20 @@ fn a_database_that_cannot_be_written_says_so() -> Result {
 fn what_is_irreversible_says_why_and_nothing_is_taken_back() {
     let mut conn = memory();
     let roll_back = |conn: &mut Connection, version| {
-        Migrator::new(&irreversible::MIGRATIONS).to(version).migrate(conn).expect("it goes up");
+        Migrator::new(&irreversible::MIGRATIONS).up_to(version).migrate(conn).expect("it goes up");
         let error = Migrator::new(&irreversible::MIGRATIONS).rollback(conn, Rollback::Steps(1));
-        error.expect_err("irreversible").to_string()
+        format!("{:#}", error.expect_err("irreversible"))
     };
     assert_eq!(
         roll_back(&mut conn, 2),
         "migration 2 (hashed) cannot be rolled back: it is irreversible, its file says: \
          what is hashed cannot be read any more\n\
-         help: only a backup from before it has what it took away"
+         help: only a backup from before it has what it removed"
     );
     assert_eq!(
         roll_back(&mut conn, 3),
         "migration 3 (salted) cannot be rolled back: its file says that it is irreversible\n\
-         help: only a backup from before it has what it took away"
+         help: only a backup from before it has what it removed"
     );
     assert_eq!(current(&Migrator::new(&irreversible::MIGRATIONS), &mut conn), Some(3));
 }
@@ -676,14 +694,14 @@ fn an_older_engine_that_does_not_understand_a_migration_is_told_before_anything_
         Migration::new(1, "notes", "CREATE TABLE notes (body TEXT)"),
         Migration::new(2, "future", "CREATE TABLE tags (tag TEXT);\nCREATE FUTURE INDEX tags_tag ON tags (tag)"),
     ];
-    let migrations = Migrations::new("app", "migrations", &steps).rehearsed_on(FUTURE);
+    let migrations = Migrations::new("app", "migrations", &steps).checked_on(FUTURE);
     let mut conn = Connection::open_in_memory().expect("a database");
     let error = migrations.migrate(&mut conn).expect_err("it is too old");
     let running = molos::rusqlite::version();
     assert_eq!(
-        error.to_string(),
+        format!("{error:#}"),
         format!(
-            "migration 2 (future) cannot be run by this SQLite, {running}; it was rehearsed on 9.1.2: near \"FUTURE\": syntax \
+            "migration 2 (future) cannot be run by this SQLite, {running}; it was checked on 9.1.2: near \"FUTURE\": syntax \
              error\n  --> migrations/future:2:8\n   | CREATE FUTURE INDEX tags_tag ON tags (tag)\n\
              help: nothing was run; link a newer SQLite, or build with the feature `bundled`"
         )
@@ -691,8 +709,62 @@ fn an_older_engine_that_does_not_understand_a_migration_is_told_before_anything_
     assert_eq!(tables(&conn), [""; 0]);
 
     let own = [Migration::new(1, "own", "CREATE TABLE notes (body TEXT); INSERT INTO notes VALUES (own_function())")];
-    let known = Migrations::new("app", "migrations", &own).rehearsed_on(FUTURE);
+    let known = Migrations::new("app", "migrations", &own).checked_on(FUTURE);
     let flags = rusqlite::functions::FunctionFlags::SQLITE_UTF8;
     conn.create_scalar_function("own_function", 0, flags, |_| Ok(7)).expect("a function");
     known.migrate(&mut conn).expect("what a function of the program's needs is not known before");
+}
+
+const TAGS_TABLE: &str = "CREATE TABLE tags (name TEXT)";
+
+#[test]
+fn migrations_made_at_run_time_are_validated_up_and_down_and_up_again() {
+    let list = |down, again| {
+        [
+            Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)").with_down("DROP TABLE notes"),
+            Migration::new(2, "tags", again).with_down(down),
+        ]
+    };
+    let validate = |down, up| Migrations::new("app", "migrations", &list(down, up)).validate();
+    validate("DROP TABLE tags", TAGS_TABLE).expect("they are right");
+    assert!(
+        matches!(validate("DROP TABLE tags", "CREATE TABLE tags"), Err(ref error) if matches!(error.kind(), ErrorKind::Statement { .. }))
+    );
+    assert!(
+        matches!(validate("DROP TABLE tag", TAGS_TABLE), Err(ref error) if matches!(error.kind(), ErrorKind::Statement { direction: Direction::Down, .. }))
+    );
+    let error =
+        validate("DELETE FROM tags", "CREATE TABLE IF NOT EXISTS tags (name TEXT)").expect_err("it leads elsewhere");
+    assert!(
+        matches!(error.kind(), ErrorKind::Drift { .. }) && error.step().is_some_and(|step| step.version == 2),
+        "{error}"
+    );
+    let error = validate("DROP TABLE tags; CREATE TABLE tag (a); DROP TABLE tag; PRAGMA user_version = 1", TAGS_TABLE);
+    error.expect("the schema is the same");
+}
+
+#[test]
+fn a_migration_made_at_run_time_can_say_what_a_file_can() {
+    let list = [
+        Migration::new(
+            1,
+            "shop",
+            "CREATE TABLE users (id INTEGER PRIMARY KEY);
+             CREATE TABLE orders (user_id REFERENCES users (id) ON DELETE CASCADE);
+             INSERT INTO users VALUES (1); INSERT INTO orders VALUES (1);",
+        ),
+        Migration::new(2, "gone", "DELETE FROM users")
+            .with_down("INSERT INTO users VALUES (1)")
+            .foreign_keys(Direction::Up, ForeignKeys::On),
+        Migration::new(3, "compact", "VACUUM").without_transaction(Direction::Up),
+        Migration::new(4, "last", "SELECT 1").with_down("SELECT 1").irreversible("that was all"),
+    ];
+    let migrations = Migrations::new("app", "migrations", &list);
+    let mut conn = Connection::open_in_memory().expect("a database");
+    migrations.migrate(&mut conn).expect("it migrates");
+    assert_eq!(count(&conn, "orders"), 0, "the key's action ran");
+    let error = Migrator::new(&migrations).rollback(&mut conn, Rollback::Steps(1)).expect_err("it is irreversible");
+    let is_told =
+        matches!(error.kind(), ErrorKind::Irreversible { reason: Some(reason), .. } if reason == "that was all");
+    assert!(is_told, "{error}");
 }

@@ -1,7 +1,7 @@
 //! Modules that are embedded each by itself and share a database: sets after sets.
 
 use molos::rusqlite::Connection;
-use molos::{Error, Insert as _, Migrator, Rollback, Table as _};
+use molos::{ErrorKind, Insert as _, Migrator, Rollback, SetsProblem, Table as _};
 
 mod core {
     molos::embed_migrations!("tests/fixtures/modules/core", set = "core", ignore = ["999_scratch.sql"]);
@@ -81,10 +81,10 @@ fn a_module_that_is_removed_takes_its_own_tables_with_it() -> Result {
 fn a_module_is_not_applied_without_what_it_was_rehearsed_after() -> Result {
     let mut conn = Connection::open_in_memory()?;
     let error = Migrator::new(&tasks::MIGRATIONS).migrate(&mut conn).expect_err("there are no users");
-    assert!(matches!(error, Error::MissingBase { .. }), "{error}");
-    Migrator::new(&core::MIGRATIONS).to(1).migrate(&mut conn)?;
+    assert!(matches!(error.kind(), ErrorKind::Sets(SetsProblem::MissingBase { .. })), "{error}");
+    Migrator::new(&core::MIGRATIONS).up_to(1).migrate(&mut conn)?;
     let error = Migrator::new(&tasks::MIGRATIONS).migrate(&mut conn).expect_err("users have no names yet");
-    assert!(matches!(error, Error::MissingBase { version: 2, .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Sets(SetsProblem::MissingBase { version: 2, .. })), "{error}");
     Migrator::new(&core::MIGRATIONS).migrate(&mut conn)?;
     tasks::MIGRATIONS.migrate(&mut conn)?;
     Ok(())

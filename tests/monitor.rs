@@ -84,7 +84,7 @@ fn connections_of_one_database_are_counted_together_and_others_apart() {
     assert_eq!(statement(&monitor, "SELECT 1").count, 200);
 
     let mut memory = Connection::open_in_memory().expect("a database");
-    let error = monitor.attach(&mut memory).expect_err("another database").to_string();
+    let error = format!("{:#}", monitor.attach(&mut memory).expect_err("another database"));
     assert_eq!(
         error,
         "monitoring the connection failed: the connection is one to another database than those before it"

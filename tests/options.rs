@@ -40,7 +40,7 @@ fn register(conn: &Connection) -> Result<()> {
 fn functions_are_declared_to_the_compiler_and_registered_by_the_program() -> Result<()> {
     let mut conn = Connection::open_in_memory()?;
     let error = notes::MIGRATIONS.migrate(&mut conn).expect_err("nothing is registered");
-    assert!(error.to_string().contains("no such function: is_uuid"), "{error}");
+    assert!(format!("{error:#}").contains("no such function: is_uuid"), "{error}");
 
     register(&conn)?;
     notes::MIGRATIONS.migrate(&mut conn).expect("everything is registered");

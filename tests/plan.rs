@@ -41,7 +41,7 @@ fn a_rollback_says_which_rows_it_costs() -> Result {
 fn an_upgrade_says_which_rows_it_costs() -> Result {
     let mut conn = Connection::open_in_memory()?;
     let all = Migrator::new(&allowed::MIGRATIONS);
-    Migrator::new(&allowed::MIGRATIONS).to(8).migrate(&mut conn)?;
+    Migrator::new(&allowed::MIGRATIONS).up_to(8).migrate(&mut conn)?;
     conn.execute_batch(
         "INSERT INTO accounts (email) VALUES ('a@b.c'), (NULL), ('d@e.f'); INSERT INTO sessions VALUES ('t', 1);",
     )?;

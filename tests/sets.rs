@@ -2,11 +2,13 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 use molos::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos::rusqlite::{Connection, OpenFlags};
-use molos::{Base, Checksum, Error, Event, Migration, Migrations, Migrator, Rollback, Transaction};
+use molos::{
+    Base, Checksum, Error, ErrorKind, Event, Migration, Migrations, Migrator, Rollback, SetsProblem, Transactions,
+};
 
 use common::{memory, tables};
 
@@ -46,7 +48,7 @@ fn tasks<'m>(steps: &'m [Migration<'m>], after: &'m [Base<'m>]) -> Migrations<'m
 }
 
 fn told(result: std::result::Result<impl Sized, Error>) -> String {
-    result.err().expect("a refusal").to_string()
+    format!("{:#}", result.err().expect("a refusal"))
 }
 
 #[test]
@@ -54,17 +56,17 @@ fn sets_are_applied_in_one_transaction_each_after_what_it_needs_however_they_are
     let (core_steps, tasks_steps, after) = (core_steps(), tasks_steps(), after_core());
     let (core, tasks) = (core(&core_steps), tasks(&tasks_steps, &after));
     for sets in [[&core, &tasks], [&tasks, &core]] {
-        let seen = RefCell::new(Vec::new());
+        let seen = Mutex::new(Vec::new());
         let migrator = Migrator::new(sets).on_event(|event| match event {
-            Event::Started { migration, .. } => {
-                seen.borrow_mut().push(format!("{} {}", migration.set(), migration.version()));
+            Event::Started { step, .. } => {
+                seen.lock().expect("the lock").push(format!("{} {}", step.set, step.version));
             }
-            Event::Committed => seen.borrow_mut().push("committed".to_owned()),
+            Event::Committed => seen.lock().expect("the lock").push("committed".to_owned()),
             _ => {}
         });
         let mut conn = memory();
         let report = migrator.migrate(&mut conn)?;
-        assert_eq!(*seen.borrow(), ["core 1", "core 2", "tasks 1", "tasks 2", "committed"]);
+        assert_eq!(*seen.lock().expect("the lock"), ["core 1", "core 2", "tasks 1", "tasks 2", "committed"]);
         assert_eq!(report.steps().iter().filter(|step| step.set == "tasks").count(), 2);
         migrator.verify(&mut conn)?;
         assert_eq!(migrator.migrate(&mut conn)?.to_string(), "up to date");
@@ -95,7 +97,7 @@ fn a_failure_in_one_set_undoes_the_others_too() -> Result {
     );
     assert_eq!(std::fs::read(&path)?, before);
 
-    let each = Migrator::new([&core_set, &tasks_set]).transaction(Transaction::Each);
+    let each = Migrator::new([&core_set, &tasks_set]).transactions(Transactions::PerMigration);
     told(each.migrate(&mut conn));
     assert_eq!(
         tables(&conn),
@@ -168,11 +170,11 @@ fn sets_that_cannot_go_together_are_refused_by_every_verb() {
     for (migrator, is_right) in [
         (
             Migrator::new([&core, &core]),
-            (|error| matches!(error, Error::SetTwice { set, .. } if set == "core")) as fn(&_) -> _,
+            (|problem| matches!(problem, SetsProblem::GivenTwice { set, .. } if set == "core")) as fn(&_) -> _,
         ),
         (
             Migrator::new([&core, &tasks]),
-            |error| matches!(error, Error::SetCycle { sets, .. } if *sets == ["core", "tasks"]),
+            |problem| matches!(problem, SetsProblem::Cycle { sets, .. } if *sets == ["core", "tasks"]),
         ),
     ] {
         let errors = [
@@ -184,7 +186,8 @@ fn sets_that_cannot_go_together_are_refused_by_every_verb() {
             migrator.adopt(&mut conn).map(drop),
         ];
         for error in errors.map(|result| result.expect_err("a refusal")) {
-            assert!(is_right(&error), "{error}");
+            let ErrorKind::Sets(problem) = error.kind() else { panic!("{error:#}") };
+            assert!(is_right(problem), "{error}");
         }
         assert!(conn.is_autocommit());
         assert!(conn.prepare("SELECT * FROM _molos_migrations").is_err());
@@ -199,13 +202,13 @@ fn a_version_or_a_number_of_steps_is_about_one_set() -> Result {
     let mut conn = memory();
     let several = "a version or a number of steps is about one set, and these are several: \"core\", \"tasks\"\n\
                    help: name the one that is meant, with `Migrator::only` or on the command line with `--set`";
-    assert_eq!(told(all().to(1).migrate(&mut conn)), several);
-    assert_eq!(told(all().to(1).adopt(&mut conn)), several);
+    assert_eq!(told(all().up_to(1).migrate(&mut conn)), several);
+    assert_eq!(told(all().adopt_at(&mut conn, 1)), several);
     all().migrate(&mut conn)?;
     assert_eq!(told(all().rollback(&mut conn, Rollback::Steps(1))), several);
     assert_eq!(told(all().plan_rollback(&mut conn, Rollback::To(1))), several);
     Migrator::new(&tasks).rollback(&mut conn, Rollback::To(1))?;
-    assert_eq!(Migrator::new([&tasks]).to(2).migrate(&mut conn)?.steps().len(), 1);
+    assert_eq!(Migrator::new([&tasks]).up_to(2).migrate(&mut conn)?.steps().len(), 1);
     Ok(())
 }
 
@@ -382,12 +385,12 @@ fn one_set_of_several_is_run_alone_and_another_name_is_none_of_them() -> Result 
     let (core, tasks) = (core(&core_steps), tasks(&tasks_steps, &after));
     let both = || Migrator::new([&core, &tasks]);
     let mut conn = memory();
-    both().only("core")?.to(1).migrate(&mut conn)?;
+    both().only("core")?.up_to(1).migrate(&mut conn)?;
     both().only("tasks")?.migrate(&mut conn)?;
     both().only("tasks")?.rollback(&mut conn, Rollback::Steps(1))?;
     assert_eq!(tables(&conn), ["tasks_items", "users"]);
     assert_eq!(
-        both().only("notes").expect_err("no such set").to_string(),
+        format!("{:#}", both().only("notes").expect_err("no such set")),
         "there is no set \"notes\"\nhelp: the sets of this program are \"core\", \"tasks\""
     );
     Ok(())
@@ -397,16 +400,16 @@ fn one_set_of_several_is_run_alone_and_another_name_is_none_of_them() -> Result 
 fn everybody_who_wants_to_know_is_told() -> Result {
     let steps = core_steps();
     let core = core(&steps);
-    let told = RefCell::new(Vec::new());
+    let told = Mutex::new(Vec::new());
     let tell = |who: &'static str| {
         let told = &told;
         move |event: &Event<'_>| {
             if matches!(event, Event::Committed) {
-                told.borrow_mut().push(who);
+                told.lock().expect("the lock").push(who);
             }
         }
     };
     Migrator::new(&core).on_event(tell("first")).on_event(tell("second")).migrate(&mut memory())?;
-    assert_eq!(*told.borrow(), ["first", "second"]);
+    assert_eq!(*told.lock().expect("the lock"), ["first", "second"]);
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Many processes that start at once on one database.
 
-use std::cell::Cell;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use molos::rusqlite::Connection;
 use molos::{Event, Migrator};
@@ -20,12 +20,12 @@ const DATABASE: &str = "MOLOS_TEST_DATABASE";
 fn starter() {
     let Some(path) = env::var_os(DATABASE).map(PathBuf::from) else { return };
     let mut conn = Connection::open(path).expect("the database");
-    let waits = Cell::new(0);
+    let waits = Mutex::new(0);
     let migrator = Migrator::new(&db::MIGRATIONS).on_event(|event| {
-        waits.set(waits.get() + usize::from(matches!(event, Event::Waiting { .. })));
+        *waits.lock().expect("the lock") += usize::from(matches!(event, Event::Waiting { .. }));
     });
     let report = migrator.migrate(&mut conn).expect("every process ends well");
-    println!("\nreport: {} {}", report.steps().len(), waits.get());
+    println!("\nreport: {} {}", report.steps().len(), *waits.lock().expect("the lock"));
 }
 
 fn start(path: &Path) -> Child {
@@ -72,7 +72,7 @@ fn start_rounds(rounds: usize) {
             let old = directory.path().join(format!("old-{mode}-{round}.db"));
             let mut conn = Connection::open(&old).expect("a database");
             conn.pragma_update(None, "journal_mode", mode).expect("its journal");
-            Migrator::new(&db::MIGRATIONS).to(2).migrate(&mut conn).expect("two steps");
+            Migrator::new(&db::MIGRATIONS).up_to(2).migrate(&mut conn).expect("two steps");
             drop(conn);
             waiters += start_all_at_once(&old, 2);
         }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use comfy_table::Cell;
 use molos_runtime::rusqlite::Connection;
 use molos_runtime::{
-    AdoptedSet, Difference, Direction, Error, Keep, Loss, Migration, Migrator, Milliseconds, Plan, Report, Rollback,
-    SetStatus, State, Status, Step, StepRehearsal, StepReport, StepStatus, Transaction, UtcTime,
+    AdoptedSet, BackupProblem, Difference, Direction, Error, ErrorKind, Fact, Keep, Loss, Migration, Migrator,
+    Milliseconds, Plan, Report, Rollback, SetStatus, State, Status, StepRehearsal, StepReport, StepStatus,
+    Transactions, UtcTime,
 };
 
 use crate::ask::confirm;
 use crate::interrupt::stoppable;
+use crate::json::HowDifferent;
 use crate::output::{Failure, Output, PENDING, Rows, WRONG, bad, cell, code_of, due, good, note, show_error};
 use crate::progress::Progress;
 use crate::target::{self, Target};
@@ -29,8 +31,9 @@ pub(crate) fn migrate(args: &crate::Migrate, migrator: Migrator<'_>, target: &Ta
     if args.dry_run {
         return planned(&plan, false, output);
     }
-    let migrator = if args.each { migrator.transaction(Transaction::Each) } else { migrator };
-    let report = carry_out(&plan, migrator, &mut conn, &args.safety, Migrator::migrate)?;
+    let migrator = if args.each { migrator.transactions(Transactions::PerMigration) } else { migrator };
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method wants one lifetime for both")]
+    let report = carry_out(&plan, migrator, &mut conn, &args.safety, |migrator, conn| migrator.migrate(conn))?;
     ran(&report, output)
 }
 
@@ -76,7 +79,7 @@ fn run_with_progress<'m>(
     run: impl FnOnce(&Migrator<'m>, &mut Connection) -> Result<Report, Error>,
 ) -> Result<Report, Failure> {
     let migrator = match &safety.backup {
-        Some(directory) => migrator.backup(directory, Keep::All),
+        Some(directory) => migrator.backup_before(directory, Keep::All),
         None => migrator,
     };
     let progress = Progress::new(steps);
@@ -95,7 +98,7 @@ fn ran(report: &Report, output: &Output) -> Code {
         milliseconds: milliseconds(step.elapsed),
     };
     let data =
-        json::Report { direction: direction(report.direction()), steps: report.steps().iter().map(step).collect() };
+        json::Report { direction: report.direction().to_string(), steps: report.steps().iter().map(step).collect() };
     if report.steps().is_empty() {
         output.answer(&data, report)?;
         return DONE;
@@ -113,17 +116,17 @@ pub(crate) fn status(args: &crate::Status, migrator: Migrator<'_>, target: &Targ
     let mut conn = target.look()?;
     let (status, check) = stoppable(&mut conn, |conn| (migrator.status(conn), migrator.check(conn)));
     let status = status?;
-    let wrong = check.err().map(|error| (code_of(&error), error.to_string()));
+    let wrong = check.err();
     let data = json::Status {
         up_to_date: status.is_up_to_date(),
         pending: status.pending(),
-        error: wrong.as_ref().map(|(_, error)| error.clone()),
+        error: wrong.as_ref().map(json::Error::of),
         sets: status.sets().iter().map(set_status).collect(),
     };
     output.table(&data, &status_rows(&status))?;
-    if let Some((code, error)) = wrong {
+    if let Some(error) = wrong {
         show_error(&error);
-        return Ok(code);
+        return Ok(code_of(&error));
     }
     Ok(if status.pending() > 0 { ExitCode::from(PENDING) } else { ExitCode::SUCCESS })
 }
@@ -202,7 +205,7 @@ fn planned(plan: &Plan<'_>, with_sql: bool, output: &Output) -> Code {
         rows: loss.rows,
     };
     let data = json::Plan {
-        direction: self::direction(direction),
+        direction: direction.to_string(),
         steps: plan.steps().iter().map(step).collect(),
         losses: plan.losses().iter().map(loss).collect(),
     };
@@ -224,7 +227,7 @@ pub(crate) fn rehearse(args: &crate::Rehearse, migrator: Migrator<'_>, target: &
     };
     let data = json::Rehearsal {
         steps: rehearsal.steps().iter().map(step).collect(),
-        error: rehearsal.error().map(ToString::to_string),
+        error: rehearsal.error().map(json::Error::of),
     };
     output.answer(&data, &rehearsal)?;
     Ok(rehearsal.error().map_or(ExitCode::SUCCESS, code_of))
@@ -239,22 +242,20 @@ pub(crate) fn verify(args: &crate::Verify, migrator: Migrator<'_>, target: &Targ
         output.answer(&data, "the database is what the migrations lead to")?;
         return DONE;
     };
-    match &error {
-        Error::Pending { pending, .. } => {
-            let named =
-                |step: &Step| json::Named { set: step.set.clone(), version: step.version, name: step.name.clone() };
-            data.pending = pending.iter().map(named).collect();
-            output.answer(&data, &error)?;
+    match error.kind() {
+        ErrorKind::Pending { pending, .. } => {
+            data.pending = pending.iter().map(json::Named::of).collect();
+            output.answer(&data, format!("{error:#}"))?;
             Ok(ExitCode::from(PENDING))
         }
-        Error::Drift { differences, .. } => {
+        ErrorKind::Drift { differences, .. } => {
             data.differences = differences.iter().map(difference).collect();
             let mut rows = Rows::new(&["WHAT", "SHOULD BE", "IS"]);
             for difference in &data.differences {
                 difference_rows(difference, &mut rows);
             }
             output.table(&data, &rows)?;
-            show_error(&error.to_string());
+            show_error(&error);
             Ok(ExitCode::from(WRONG))
         }
         _ => Err(error.into()),
@@ -263,22 +264,26 @@ pub(crate) fn verify(args: &crate::Verify, migrator: Migrator<'_>, target: &Targ
 
 fn difference(difference: &Difference) -> json::Difference {
     let (what, expected, found) = match difference {
-        Difference::Missing(_) => ("missing", Vec::new(), Vec::new()),
-        Difference::Extra(_) => ("extra", Vec::new(), Vec::new()),
-        Difference::Changed { missing, extra, .. } => ("changed", missing.clone(), extra.clone()),
-        _ => ("changed", vec![difference.to_string()], Vec::new()),
+        Difference::Missing(_) => (HowDifferent::Missing, Vec::new(), Vec::new()),
+        Difference::Extra(_) => (HowDifferent::Extra, Vec::new(), Vec::new()),
+        Difference::Changed { missing, extra, .. } => (HowDifferent::Changed, texts(missing), texts(extra)),
+        _ => (HowDifferent::Changed, vec![difference.to_string()], Vec::new()),
     };
     let object = difference.object();
-    json::Difference { kind: object.kind.clone(), name: object.name.clone(), difference: what, expected, found }
+    json::Difference { kind: object.kind.to_string(), name: object.name.clone(), difference: what, expected, found }
+}
+
+fn texts(facts: &[Fact]) -> Vec<String> {
+    facts.iter().map(ToString::to_string).collect()
 }
 
 fn difference_rows(difference: &json::Difference, rows: &mut Rows) {
     let json::Difference { kind, name, difference, expected, found } = difference;
     let what = format!("{kind} {name}");
-    match *difference {
-        "missing" => rows.add([cell(what), good("there"), bad("missing")]),
-        "extra" => rows.add([cell(what), good("not there"), bad("there")]),
-        _ => {
+    match difference {
+        HowDifferent::Missing => rows.add([cell(what), good("there"), bad("missing")]),
+        HowDifferent::Extra => rows.add([cell(what), good("not there"), bad("there")]),
+        HowDifferent::Changed => {
             for at in 0..expected.len().max(found.len()) {
                 let fact = |facts: &[String]| facts.get(at).cloned().unwrap_or_default();
                 let what = if at == 0 { what.as_str() } else { "" };
@@ -289,11 +294,12 @@ fn difference_rows(difference: &json::Difference, rows: &mut Rows) {
 }
 
 pub(crate) fn adopt(args: &crate::Adopt, migrator: Migrator<'_>, target: &Target<'_>, output: &Output) -> Code {
-    let migrator = up_to(of(migrator, &args.of)?, args.to);
+    let migrator = of(migrator, &args.of)?;
     let mut conn = target.look()?;
-    let adopted = stoppable(&mut conn, |conn| match args.from {
-        Some(from) => migrator.adopt_from(conn, from.tool()),
-        None => migrator.adopt(conn),
+    let adopted = stoppable(&mut conn, |conn| match (args.from, args.to) {
+        (Some(from), _) => migrator.adopt_from(conn, from.tool()),
+        (None, Some(version)) => migrator.adopt_at(conn, version),
+        (None, None) => migrator.adopt(conn),
     })?;
     let set = |set: &AdoptedSet| json::AdoptedSet {
         set: set.set.clone(),
@@ -317,14 +323,14 @@ pub(crate) fn backup(args: &crate::Backup, migrator: &Migrator<'_>, target: &Tar
     let directory = args.directory.clone().unwrap_or_else(beside);
     let keep = args.keep.map_or(Keep::All, Keep::Newest);
     let mut conn = target.open()?;
-    let path = stoppable(&mut conn, |conn| migrator.back_up(conn, directory, keep))?;
+    let path = stoppable(&mut conn, |conn| migrator.create_backup(conn, directory, keep))?;
     let shown = path.as_deref().map(|path| path.display().to_string());
     let data = json::BackedUp { path: shown.clone() };
     output.answer(&data, shown.as_deref().unwrap_or("there is nothing in the database, and no copy of it was made"))?;
     DONE
 }
 
-pub(crate) fn restore(args: &crate::Restore, target: &Target<'_>, output: &Output) -> Code {
+pub(crate) fn restore(args: &crate::Restore, migrator: &Migrator<'_>, target: &Target<'_>, output: &Output) -> Code {
     let (name, backup) = (target.name(), target::name(&args.backup));
     // The library compares paths, not what URIs stand for.
     let file = |path| target::file(path).and_then(|file| file.canonicalize().ok());
@@ -337,10 +343,19 @@ pub(crate) fn restore(args: &crate::Restore, target: &Target<'_>, output: &Outpu
     if target.is_there() {
         confirm(args.yes, &format!("What was written to {name} after {backup} will be lost. Go on?"))?;
     }
-    molos_runtime::restore(&args.backup, target.path).map_err(|error| {
-        // Paths are a part of what it says, with the parameters of a URI.
-        let text = error.to_string().replace(&*args.backup.to_string_lossy(), &backup);
-        Failure::Here(text.replace(&*target.path.to_string_lossy(), &name))
+    migrator.restore_backup(&args.backup, target.path).map_err(|error| {
+        // The library says the paths as it was given them, with the parameters of a URI.
+        let problem = match error.kind() {
+            ErrorKind::Backup { problem: BackupProblem::NotABackup(problem), .. } => {
+                format!("{backup} cannot be restored: {problem}")
+            }
+            ErrorKind::Backup { .. } => {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+                format!("{name} could not be restored{}", cause.unwrap_or_default())
+            }
+            _ => return Failure::Molos(error),
+        };
+        Failure::new(problem, error.help().unwrap_or_default())
     })?;
     let data = json::Restored { database: name.clone().into_owned(), backup: backup.clone().into_owned() };
     output.answer(&data, format!("{name} is what {backup} was"))?;
@@ -367,7 +382,7 @@ pub(crate) fn schema(args: &crate::Schema, migrator: &Migrator<'_>, target: &Tar
 }
 
 pub(crate) fn downgrade(args: &crate::Downgrade, migrator: Migrator<'_>, target: &Target<'_>, output: &Output) -> Code {
-    let migrator = up_to(of(migrator, &args.of)?, args.to);
+    let migrator = of(migrator, &args.of)?;
     let mut conn = target.look()?;
     let status = stoppable(&mut conn, |conn| migrator.status(conn))?;
     let goes = |step: &&StepStatus| {
@@ -380,7 +395,10 @@ pub(crate) fn downgrade(args: &crate::Downgrade, migrator: Migrator<'_>, target:
         let question = format!("{} will be taken back, with what only they can keep. Go on?", names.join(", "));
         confirm(args.safety.yes, &question)?;
     }
-    let run = |migrator: &Migrator<'_>, conn: &mut Connection| migrator.downgrade(conn);
+    let run = |migrator: &Migrator<'_>, conn: &mut Connection| match args.to {
+        Some(version) => migrator.downgrade_to(conn, version),
+        None => migrator.downgrade(conn),
+    };
     let report = run_with_progress(back.len(), migrator, &mut conn, &args.safety, run)?;
     ran(&report, output)
 }
@@ -413,15 +431,8 @@ fn of<'m>(migrator: Migrator<'m>, of: &Of) -> Result<Migrator<'m>, Failure> {
 
 fn up_to(migrator: Migrator<'_>, version: Option<i64>) -> Migrator<'_> {
     match version {
-        Some(version) => migrator.to(version),
+        Some(version) => migrator.up_to(version),
         None => migrator,
-    }
-}
-
-const fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Up => "up",
-        Direction::Down => "down",
     }
 }
 

@@ -2,20 +2,20 @@
 //!
 //! Fields may be added in later versions; none changes its meaning or goes. A `null` is said where there is nothing to say.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `migrate`, `rollback` and `downgrade`: what was run, in this order.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// `up` or `down`.
-    pub direction: &'static str,
+    pub direction: String,
     /// The migrations.
     pub steps: Vec<Step>,
 }
 
 /// A migration that was run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
     /// Its set.
@@ -29,7 +29,7 @@ pub struct Step {
 }
 
 /// `status`: where every migration stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
     /// Whether everything is applied, and is what it was: exit code 0.
@@ -37,13 +37,13 @@ pub struct Status {
     /// How many migrations are not applied.
     pub pending: usize,
     /// What is wrong, if something is: exit code 2.
-    pub error: Option<String>,
+    pub error: Option<Error>,
     /// The sets, in the order in which they are applied.
     pub sets: Vec<SetStatus>,
 }
 
 /// One set.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SetStatus {
     /// Its name.
@@ -57,7 +57,7 @@ pub struct SetStatus {
 }
 
 /// One migration.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepStatus {
     /// Its version.
@@ -77,11 +77,11 @@ pub struct StepStatus {
 }
 
 /// `plan`, and `migrate` and `rollback` with `--dry-run`: what would be run, in this order.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Plan {
     /// `up` or `down`.
-    pub direction: &'static str,
+    pub direction: String,
     /// The migrations.
     pub steps: Vec<PlannedStep>,
     /// The rows and values that would be lost.
@@ -89,7 +89,7 @@ pub struct Plan {
 }
 
 /// A migration that would be run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PlannedStep {
     /// Its set.
@@ -109,7 +109,7 @@ pub struct PlannedStep {
 }
 
 /// Rows that would be lost, or values of a column.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Loss {
     /// The set of the migration.
@@ -125,17 +125,17 @@ pub struct Loss {
 }
 
 /// `rehearse`: what was run, and undone.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rehearsal {
     /// The migrations that ran through.
     pub steps: Vec<RehearsedStep>,
     /// The error that the migration would end with: exit code 2.
-    pub error: Option<String>,
+    pub error: Option<Error>,
 }
 
 /// A migration that was run, and undone.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RehearsedStep {
     /// Its set.
@@ -151,7 +151,7 @@ pub struct RehearsedStep {
 }
 
 /// `verify`: whether the database is what the migrations lead to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Verification {
     /// Whether it is: exit code 0.
@@ -163,7 +163,7 @@ pub struct Verification {
 }
 
 /// A migration.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Named {
     /// Its set.
@@ -175,23 +175,36 @@ pub struct Named {
 }
 
 /// Something that is not as the migrations made it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Difference {
     /// `table`, `index`, `trigger` or `view`.
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// `missing`, `extra` or `changed`.
-    pub difference: &'static str,
+    /// How it differs.
+    pub difference: HowDifferent,
     /// What should be said of it, and is not.
     pub expected: Vec<String>,
     /// What is said of it, and should not be.
     pub found: Vec<String>,
 }
 
+/// How something differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HowDifferent {
+    /// It should be there.
+    Missing,
+    /// It should not be there.
+    Extra,
+    /// It is there, and not as it should be.
+    Changed,
+}
+
 /// `adopt`: what was recognised.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Adoption {
     /// The sets.
@@ -199,7 +212,7 @@ pub struct Adoption {
 }
 
 /// A set that was recognised.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AdoptedSet {
     /// Its name.
@@ -215,7 +228,7 @@ pub struct AdoptedSet {
 }
 
 /// `backup`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BackedUp {
     /// The copy; `null` if there was nothing in the database.
@@ -223,7 +236,7 @@ pub struct BackedUp {
 }
 
 /// `restore`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Restored {
     /// The database.
@@ -233,7 +246,7 @@ pub struct Restored {
 }
 
 /// `schema`: what the migrations lead to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Schema {
     /// The tables and views, by name.
@@ -241,13 +254,13 @@ pub struct Schema {
 }
 
 /// A table, view or virtual table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Table {
     /// Its name.
     pub name: String,
     /// `table`, `view` or `virtual`.
-    pub kind: &'static str,
+    pub kind: String,
     /// Whether it is `STRICT`.
     pub strict: bool,
     /// The statement that creates it.
@@ -261,7 +274,7 @@ pub struct Table {
 }
 
 /// A column.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Column {
     /// Its name.
@@ -280,14 +293,14 @@ pub struct Column {
 }
 
 /// A foreign key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ForeignKey {
     /// The columns that refer.
     pub columns: Vec<String>,
     /// The table that they refer to.
     pub table: String,
-    /// The columns that they refer to; empty if that is the primary key.
+    /// The columns that they refer to; empty if there is no such table, and none is named.
     pub references: Vec<String>,
     /// What happens when the other row is deleted, such as `CASCADE`.
     pub on_delete: String,
@@ -296,7 +309,7 @@ pub struct ForeignKey {
 }
 
 /// An index.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Index {
     /// Its name.
@@ -310,27 +323,69 @@ pub struct Index {
 }
 
 /// `new`: what was written.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Written {
     /// The files.
     pub files: Vec<String>,
 }
 
-/// Any command, if there is an error.
-#[derive(Clone, Debug, Serialize)]
+/// The answer of a command that failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Failed<'e> {
+pub struct Failed {
     /// The error.
-    pub error: Error<'e>,
+    pub error: Error,
 }
 
 /// What went wrong.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Error<'e> {
-    /// What it is.
-    pub message: &'e str,
+pub struct Error {
+    /// What it is, in one line.
+    pub message: String,
+    /// What the database, or the program's own function, said of it.
+    pub cause: Option<String>,
     /// What to do.
-    pub help: &'e str,
+    pub help: Option<String>,
+    /// The migration that it is about.
+    pub migration: Option<Named>,
+    /// Where in the migration's file it is.
+    pub location: Option<Location>,
+    /// Whether the same command may work later.
+    pub retryable: bool,
+}
+
+/// A place in a migration's file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Location {
+    /// The file, with the directory as the program names it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+impl Error {
+    pub(crate) fn of(error: &molos_runtime::Error) -> Self {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        let location =
+            error.location().map(|place| Location { file: place.file.clone(), line: place.line, column: place.column });
+        Self {
+            message: error.to_string(),
+            cause,
+            help: error.help().map(std::borrow::Cow::into_owned),
+            migration: error.step().map(Named::of),
+            location,
+            retryable: error.is_retryable(),
+        }
+    }
+}
+
+impl Named {
+    pub(crate) fn of(step: &molos_runtime::Step) -> Self {
+        Self { set: step.set.clone(), version: step.version, name: step.name.clone() }
+    }
 }

@@ -379,7 +379,7 @@ impl Db {
             Self::Verify(args) => command::verify(args, migrator, target, output),
             Self::Adopt(args) => command::adopt(args, migrator, target, output),
             Self::Backup(args) => command::backup(args, &migrator, target, output),
-            Self::Restore(args) => command::restore(args, target, output),
+            Self::Restore(args) => command::restore(args, &migrator, target, output),
             Self::Schema(args) => command::schema(args, &migrator, target, output),
             Self::Downgrade(args) => command::downgrade(args, migrator, target, output),
             #[cfg(debug_assertions)]

@@ -245,7 +245,7 @@ mod tests {
             after: &[],
             table_prefix: "",
             hooks: &[],
-            rehearsed_on: 0,
+            checked_on: 0,
             manifest_dir,
         }
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use comfy_table::{Attribute, Cell, Color, Table, presets};
-use molos_runtime::Error;
+use molos_runtime::{DatabaseFailure, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::{interrupt, json};
@@ -22,9 +22,9 @@ pub(crate) const WRONG: u8 = 2;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The library's own error.
-    Molos(Box<Error>),
-    /// One of the command line's, worded like the library's: what is wrong and, after `help:`, what to do.
-    Here(String),
+    Molos(Error),
+    /// One of the command line's: what is wrong, and what to do.
+    Here { problem: String, help: String },
     /// The answer to a question was no.
     Declined,
     /// The answer cannot be written.
@@ -33,13 +33,13 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn new(problem: impl fmt::Display, help: impl fmt::Display) -> Self {
-        Self::Here(format!("{problem}\nhelp: {help}"))
+        Self::Here { problem: problem.to_string(), help: help.to_string() }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Molos(Box::new(error))
+        Self::Molos(error)
     }
 }
 
@@ -91,11 +91,13 @@ impl Output {
         };
         match failure {
             Failure::Molos(error) => {
-                self.error(&error.to_string());
+                show_error(&error);
+                self.failed(&json::Error::of(&error));
                 code_of(&error)
             }
-            Failure::Here(text) => {
-                self.error(&text);
+            Failure::Here { problem, help } => {
+                show_problem(&problem, Some(&help));
+                self.failed(&json::Error { message: problem, help: Some(help), ..json::Error::default() });
                 ExitCode::from(WRONG)
             }
             Failure::Declined => {
@@ -103,26 +105,25 @@ impl Output {
                 ExitCode::from(PENDING)
             }
             Failure::Stdout(error) => {
-                show_error(&format!("the answer cannot be written: {error}"));
+                show_problem(&format!("the answer cannot be written: {error}"), None);
                 ExitCode::from(WRONG)
             }
         }
     }
 
-    /// Says what went wrong, for people and, if that is wanted, for programs.
-    fn error(&self, text: &str) {
-        show_error(text);
+    /// Says what went wrong to programs, if that is wanted.
+    fn failed(&self, error: &json::Error) {
         if self.json {
-            let (message, help) = text.rsplit_once("\nhelp: ").unwrap_or((text, ""));
             // What is lost with stdout has been said on stderr.
-            let _ = self.answer(&json::Failed { error: json::Error { message, help } }, "");
+            let _ = self.answer(&json::Failed { error: error.clone() }, "");
         }
     }
 }
 
 /// The exit code for an error of the library.
 pub(crate) fn code_of(error: &Error) -> ExitCode {
-    let stopped = interrupt::was_requested() && matches!(error, Error::Interrupted { .. });
+    let stopped =
+        interrupt::was_requested() && matches!(error.kind(), ErrorKind::Database(DatabaseFailure::Interrupted));
     ExitCode::from(if stopped { interrupt::EXIT_CODE } else { WRONG })
 }
 
@@ -153,12 +154,21 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace("\r\n", "\n").chars().map(write_out).collect())
 }
 
-pub(crate) fn show_error(text: &str) {
+/// Says on stderr what went wrong.
+pub(crate) fn show_error(error: &Error) {
+    let help = error.help();
+    let text = format!("{error:#}");
+    // The help comes last, and in a colour.
+    let problem = help.as_deref().and_then(|help| text.strip_suffix(help)?.strip_suffix("\nhelp: "));
+    show_problem(problem.unwrap_or(&text), help.as_deref().filter(|_| problem.is_some()));
+}
+
+fn show_problem(problem: &str, help: Option<&str>) {
     const RED: &str = "\x1b[1;31m";
     const CYAN: &str = "\x1b[1;36m";
     const OFF: &str = "\x1b[0m";
-    let text = visible(text).replace("\nhelp: ", &format!("\n{CYAN}help:{OFF} "));
-    say(&format!("{RED}error:{OFF} {text}"));
+    let help = help.map(|help| format!("\n{CYAN}help:{OFF} {}", visible(help))).unwrap_or_default();
+    say(&format!("{RED}error:{OFF} {}{help}", visible(problem)));
 }
 
 /// A table for people.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use molos_runtime::{Event, Migration, Migrator};
+use molos_runtime::{Event, Migrator, Step};
 
 use crate::output::{note, visible};
 
@@ -41,15 +41,15 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
             bar.set_message(format!("another connection has the database: waited {waited} s of {timeout} s"));
         }
         Event::BackedUp { path, .. } => bar.suspend(|| note(format!("copied the database to {}", path.display()))),
-        Event::Started { migration, .. } => bar.set_message(name(migration)),
-        Event::Statement { migration, number, count, .. } if *count > 1 => {
-            bar.set_message(format!("{}, statement {number} of {count}", name(migration)));
+        Event::Started { step, .. } => bar.set_message(name(step)),
+        Event::Statement { step, number, count, .. } if *count > 1 => {
+            bar.set_message(format!("{}, statement {number} of {count}", name(step)));
         }
         Event::Finished { .. } => bar.inc(1),
         _ => {}
     }
 }
 
-fn name(migration: &Migration<'_>) -> String {
-    format!("{} {}", migration.version(), visible(migration.name()))
+fn name(step: &Step) -> String {
+    format!("{} {}", step.version, visible(&step.name))
 }

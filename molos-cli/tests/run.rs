@@ -1,7 +1,7 @@
 //! What a program brings to its command line: several sets, functions of its own, a listener.
 
-use std::cell::Cell;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use clap::Parser as _;
 use molos_cli::Db;
@@ -58,12 +58,12 @@ fn the_schema_is_that_of_all_migrations_whatever_the_migrator_was_told() -> Done
     let directory = tempfile::tempdir()?;
     let steps = [Migration::new(1, "words", "CREATE TABLE words (word TEXT NOT NULL)")];
     let migrations = Migrations::new("app", "migrations", &steps);
-    let events = Cell::new(0);
+    let events = Mutex::new(0);
     let migrator = Migrator::new(&migrations)
-        .backup(directory.path().join("backups"), Keep::All)
-        .on_event(|_| events.set(events.get() + 1));
+        .backup_before(directory.path().join("backups"), Keep::All)
+        .on_event(|_| *events.lock().expect("the lock") += 1);
     assert!(is_success(parsed("db schema")?.run(migrator, directory.path().join("app.db"))));
-    assert_eq!((events.get(), directory.path().read_dir()?.count()), (0, 0));
+    assert_eq!((*events.lock().expect("the lock"), directory.path().read_dir()?.count()), (0, 0));
     Ok(())
 }
 
@@ -75,10 +75,10 @@ fn one_of_several_sets_is_taken_back_and_the_programs_listener_still_listens() -
     let tasks = [Migration::new(1, "items", "CREATE TABLE tasks_items (a)").with_down("DROP TABLE tasks_items")];
     let core = Migrations::new("core", "core/migrations", &core);
     let tasks = Migrations::new("tasks", "tasks/migrations", &tasks).table_prefix("tasks_");
-    let commits = Cell::new(0);
+    let commits = Mutex::new(0);
     let migrator = || {
         Migrator::new([&core, &tasks])
-            .on_event(|event| commits.set(commits.get() + usize::from(matches!(event, Event::Committed))))
+            .on_event(|event| *commits.lock().expect("the lock") += usize::from(matches!(event, Event::Committed)))
     };
     let run = |line| Ok::<_, clap::Error>(is_success(parsed(line)?.run(migrator(), &path)));
     assert!(run("db migrate")?);
@@ -86,6 +86,6 @@ fn one_of_several_sets_is_taken_back_and_the_programs_listener_still_listens() -
     assert!(run("db rollback --set tasks --all")?);
     let status = migrator().status(&mut Connection::open(&path)?)?;
     assert_eq!(status.sets().iter().map(SetStatus::current).collect::<Vec<_>>(), [Some(1), None]);
-    assert_eq!(commits.get(), 2);
+    assert_eq!(*commits.lock().expect("the lock"), 2);
     Ok(())
 }

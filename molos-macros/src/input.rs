@@ -8,7 +8,7 @@ use syn::punctuated::Punctuated;
 use syn::{Error, LitInt, LitStr, Path, Result, Token, braced, bracketed};
 
 use crate::diagnostic::{list, nearest};
-use crate::finding::{LINTS, Level};
+use crate::lint::finding::{LINTS, Level};
 
 /// What the user asked for.
 pub(crate) struct Input {
@@ -71,15 +71,15 @@ impl Parse for Input {
                 input.parse::<Token![,]>()?;
             }
         }
-        let mut seen: Vec<String> = Vec::new();
+        let mut given: Vec<String> = Vec::new();
         while !input.is_empty() {
             let name = input.call(<Ident as syn::ext::IdentExt>::parse_any)?;
-            if seen.iter().any(|seen| name == seen) {
+            if given.iter().any(|given| name == given) {
                 return Err(Error::new(name.span(), format!("`{name}` is given twice")));
             }
             input.parse::<Token![=]>()?;
             parsed.option(&name, input)?;
-            seen.push(name.to_string());
+            given.push(name.to_string());
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
@@ -90,7 +90,7 @@ impl Parse for Input {
 }
 
 impl Input {
-    /// Checks that the directories that the set comes after are others, and that it can be told from theirs.
+    /// Checks that the directories that the set comes after are others, and that it has a name of its own.
     fn check_after(&self) -> Result<()> {
         let mut directories = vec![normal(&self.directory)];
         for after in &self.after {

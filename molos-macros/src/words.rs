@@ -11,6 +11,6 @@ pub(crate) const QUOTES: [char; 5] = ['"', '`', '[', ']', '\''];
 pub(crate) fn words(sql: &str) -> BTreeSet<String> {
     tokens(sql)
         .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Quoted))
-        .map(|token| sql[token.range].trim_matches(QUOTES).to_lowercase())
+        .map(|token| sql[token.range].trim_matches(QUOTES).to_ascii_lowercase())
         .collect()
 }

@@ -1,70 +1,68 @@
 //! The run-time half of [molos](https://docs.rs/molos): the static data that `embed_migrations!` writes out, and the
 //! engine that applies it to a database. Programs depend on `molos`, which re-exports what they need from here.
 //!
-//! The compile-time half calls this crate too: what is rehearsed while a program compiles is run by the same code
-//! that runs when it starts.
+//! The compile-time half calls this crate too: what is checked while a program compiles is run by the same code that runs
+//! when it starts.
 
-mod adopt;
-mod backup;
-mod checksum;
-mod definition;
-mod downgrade;
-mod error;
-mod event;
-mod history;
-mod migration;
+pub mod database;
 mod migrator;
-mod observe;
-mod older;
-mod plan;
-mod rehearse;
+mod model;
+#[cfg(any(feature = "postgres", feature = "tokio-postgres"))]
+pub mod postgres;
 mod rename;
-mod report;
-mod schema;
-mod sets;
-mod table;
-mod verify;
+pub mod schema;
+pub mod sqlite;
 
 #[doc(hidden)]
-pub mod catalog;
+pub use migrator::engine;
 #[doc(hidden)]
-pub mod driver;
-#[doc(hidden)]
-pub mod engine;
-#[doc(hidden)]
-pub mod layout;
+pub use model::layout;
 #[cfg(feature = "monitor")]
-pub mod monitor;
+pub use sqlite::monitor;
 #[cfg(feature = "r2d2")]
-pub mod r2d2;
+pub use sqlite::r2d2;
 #[doc(hidden)]
-pub mod script;
+pub mod script {
+    pub use crate::model::script::*;
+    pub use crate::sqlite::tokens::{is_blank, statement_at, statements, tokens};
+}
+#[doc(hidden)]
+pub mod driver {
+    pub use crate::database::{DatabaseError, Violations};
+    pub use crate::model::error::Source;
+    pub use crate::sqlite::keys::violations_of;
+    pub use crate::sqlite::{Handle, Settings};
+}
 
-pub use adopt::{Adopted, AdoptedSet, Tool};
-pub use backup::{Keep, restore};
+#[cfg(any(feature = "postgres", feature = "tokio-postgres"))]
+pub use self::postgres::Postgres;
+pub use migrator::{Keep, Migrator, Transactions};
+pub use model::adopted::{Adopted, AdoptedSet};
 #[doc(hidden)]
-pub use checksum::normalise;
-pub use checksum::{Checksum, NotAChecksum};
-pub use error::{Candidate, During, Error, Location, Step, Violation};
-pub use event::Event;
+pub use model::checksum::normalise;
+pub use model::checksum::{Checksum, NotAChecksum};
+pub use model::error::{
+    BackupProblem, Candidate, DatabaseFailure, Error, ErrorKind, HistoryProblem, Location, OtherHistoryProblem,
+    SetsProblem, Step, StoredDownProblem, TargetProblem, Violation,
+};
+pub use model::event::Event;
 #[doc(hidden)]
-pub use event::Listener;
+pub use model::event::Listener;
 #[doc(hidden)]
-pub use history::Record;
-pub use history::{Applied, DEFAULT_SET, HISTORY_TABLE};
+pub use model::history::Record;
+pub use model::history::{Applied, DEFAULT_SET, HISTORY_TABLE};
 #[doc(hidden)]
-pub use migration::{Base, Embedded, Entry, Script, StepHook, down_path};
-pub use migration::{Direction, ForeignKeys, Hook, Migration, Migrations};
-pub use migrator::{Migrator, Transaction};
-pub use plan::{Loss, Plan, Rollback};
-pub use rehearse::{Rehearsal, StepRehearsal};
+pub use model::migration::{Base, Embedded, Entry, Script, StepHook, down_path};
+pub use model::migration::{Direction, ForeignKeys, Migration, Migrations};
+pub use model::plan::{Loss, Plan, Rollback};
+pub use model::rehearsal::{Rehearsal, StepRehearsal};
+#[doc(hidden)]
+pub use model::report::{Milliseconds, UtcTime};
+pub use model::report::{Report, SetStatus, State, Status, StepReport, StepStatus};
+pub use model::sets::Sets;
+pub use model::tool::Tool;
 pub use rename::{RenameError, rename_column};
-#[doc(hidden)]
-pub use report::{Milliseconds, UtcTime};
-pub use report::{Report, SetStatus, State, Status, StepReport, StepStatus};
 pub use rusqlite;
-#[doc(hidden)]
-pub use schema::{Change, Changed};
-pub use schema::{Difference, Fingerprint, Object, Schema};
-pub use sets::Sets;
-pub use table::{Insert, Key, Keyed, Table};
+pub use schema::{Difference, Fact, Fingerprint, NotAFingerprint, Object, ObjectKind, Schema};
+pub use sqlite::table::{Insert, Key, Keyed, Table};
+pub use sqlite::{Hook, Sqlite};

@@ -1,8 +1,8 @@
 //! Renaming a column by hand, outside of a migration.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
-use crate::catalog::quote;
+use crate::sqlite::catalog::{self, Kind, quote};
 
 /// Why a column was not renamed. The table is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -64,15 +64,12 @@ pub enum RenameError {
 ///
 /// A [`RenameError`] that says which of the names is wrong, or what SQLite found: a view that no longer works, say.
 pub fn rename_column(conn: &Connection, table: &str, old: &str, new: &str) -> Result<(), RenameError> {
-    const KIND: &str = "SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
-    let kind: Option<String> = conn.query_row(KIND, [table], |row| row.get(0)).optional()?;
-    match kind.as_deref() {
+    match catalog::kind(conn, table)? {
         None => return Err(RenameError::NoSuchTable(table.to_owned())),
-        Some("table") => {}
-        Some(_) => return Err(RenameError::NotATable(table.to_owned())),
+        Some(Kind::Table) => {}
+        Some(Kind::View | Kind::Virtual) => return Err(RenameError::NotATable(table.to_owned())),
     }
-    let mut statement = conn.prepare("SELECT name FROM pragma_table_xinfo(?1)")?;
-    let columns: Vec<String> = statement.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let columns: Vec<String> = catalog::columns(conn, table)?.into_iter().map(|column| column.name).collect();
     let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
     if !has(old) {
         return Err(RenameError::NoSuchColumn { table: table.to_owned(), column: old.to_owned(), columns });

@@ -54,7 +54,7 @@ const fn step(version: u8, name: &'static str, up: &'static str, down: &'static 
 }
 
 const fn script(sql: &str) -> molos::Script<'_> {
-    molos::Script { sql, line: 1, keys: molos::ForeignKeys::Off, outside: false }
+    molos::Script { sql, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false }
 }
 
 /// A new database in memory.

@@ -33,7 +33,7 @@ impl Place {
     /// One whose database is at this version.
     fn at(version: i64) -> Self {
         let place = Self::new();
-        Migrator::new(&db::MIGRATIONS).to(version).migrate(&mut place.conn()).expect("a database");
+        Migrator::new(&db::MIGRATIONS).up_to(version).migrate(&mut place.conn()).expect("a database");
         place
     }
 
@@ -154,7 +154,7 @@ fn a_rehearsal_that_fails_says_what_would_have_and_changes_nothing() -> Done {
     let ran = place.run("rehearse");
     assert_eq!(ran.code, Some(2));
     assert!(ran.stdout.contains("it would fail: migration 2 (tags) failed"), "{}", ran.stdout);
-    assert!(place.json("rehearse")["error"].as_str().is_some_and(|text| text.contains("already exists")));
+    assert!(place.json("rehearse")["error"]["cause"].as_str().is_some_and(|text| text.contains("already exists")));
     let ran = place.run("migrate");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     assert!(ran.stderr.contains("migrations/002_tags.sql:3:1"), "{}", ran.stderr);
@@ -189,7 +189,7 @@ fn a_backup_is_made_and_put_back() -> Done {
     assert_eq!(fs::read_dir(place.0.path().join("copies"))?.count(), 2);
     let beside = place.json("backup");
     let path = place.0.path().join(beside["path"].as_str().ok_or("no path")?);
-    Migrator::new(&db::MIGRATIONS).to(2).verify(&mut Connection::open(path)?)?;
+    Migrator::new(&db::MIGRATIONS).up_to(2).verify(&mut Connection::open(path)?)?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ impl Place {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().expect("a directory"));
         let mut conn = place.conn();
-        Migrator::new(&db::MIGRATIONS).to(2).migrate(&mut conn).expect("a database");
+        Migrator::new(&db::MIGRATIONS).up_to(2).migrate(&mut conn).expect("a database");
         conn.execute("INSERT INTO notes (title, body) VALUES ('a', 'b')", []).expect("a note");
         place
     }

@@ -45,7 +45,8 @@ impl Error {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },
-            Self::Migration(molos::Error::Busy { .. }) | Self::Pool(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Migration(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Pool(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Migration(_) | Self::Internal(_) | Self::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -77,7 +77,7 @@ impl Checkup {
 fn drift(conn: &mut Connection, migrator: &Migrator<'_>) -> Result<Option<String>> {
     match migrator.verify(conn) {
         Ok(()) => Ok(None),
-        Err(error @ molos::Error::Busy { .. }) => Err(error.into()),
-        Err(error) => Ok(Some(error.to_string())),
+        Err(error) if error.is_retryable() => Err(error.into()),
+        Err(error) => Ok(Some(format!("{error:#}"))),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::catalog::{Reference, Table};
+use molos::sqlite::catalog::Table;
 
 pub(super) const ROW: i32 = 20;
 pub(super) const HEAD: i32 = 26;
@@ -40,6 +40,23 @@ pub(super) struct Line {
     pub(super) group: usize,
 }
 
+/// A column that refers to a column of a table, or to what there is of it.
+struct Reference<'t> {
+    from: &'t str,
+    table: &'t str,
+    to: Option<&'t str>,
+}
+
+fn references(table: &Table) -> impl Iterator<Item = Reference<'_>> {
+    table.foreign_keys.iter().flat_map(|key| {
+        key.columns.iter().enumerate().map(|(at, from)| Reference {
+            from,
+            table: &key.parent,
+            to: key.parent_columns.get(at).map(String::as_str),
+        })
+    })
+}
+
 impl Placed<'_> {
     pub(super) fn height(&self) -> i32 {
         HEAD + ROW * count(self.table.columns.len())
@@ -58,10 +75,10 @@ impl Placed<'_> {
         self.row(|at| self.table.columns[at].name.eq_ignore_ascii_case(name))
     }
 
-    fn referred(&self, reference: &Reference) -> i32 {
-        match &reference.to {
+    fn referred(&self, reference: &Reference<'_>) -> i32 {
+        match reference.to {
             Some(to) => self.column(to),
-            None => self.row(|at| self.table.columns[at].is_key),
+            None => self.row(|at| self.table.columns[at].key > 0),
         }
     }
 }
@@ -97,8 +114,8 @@ fn ranks(tables: &[Table]) -> Vec<usize> {
     let mut ranks = vec![0; tables.len()];
     for _ in 0..tables.len() {
         for (at, table) in tables.iter().enumerate() {
-            let others = table.references.iter().filter_map(|reference| {
-                tables.iter().position(|other| other.name.eq_ignore_ascii_case(&reference.table))
+            let others = references(table).filter_map(|reference| {
+                tables.iter().position(|other| other.name.eq_ignore_ascii_case(reference.table))
             });
             let rank = others.filter(|other| *other != at).map(|other| ranks[other] + 1).max().unwrap_or(0);
             ranks[at] = rank.min(tables.len());
@@ -109,7 +126,7 @@ fn ranks(tables: &[Table]) -> Vec<usize> {
 
 fn width(table: &Table) -> i32 {
     let name = |name: &str| count(name.chars().count());
-    let rows = table.columns.iter().map(|column| name(&column.name) + name(&column.kind) + 3);
+    let rows = table.columns.iter().map(|column| name(&column.name) + name(&column.declared_type) + 3);
     rows.chain([name(&table.name)]).max().unwrap_or_default() * CHARACTER / 10 + 2 * PADDING
 }
 
@@ -138,7 +155,7 @@ fn stack(boxes: &mut [Placed<'_>]) {
 fn beside(boxes: &[Placed<'_>], at: usize) -> Option<i32> {
     let own = &boxes[at];
     let refers = |one: &Placed<'_>, other: &Placed<'_>| {
-        one.table.references.iter().any(|reference| reference.table.eq_ignore_ascii_case(&other.table.name))
+        references(one.table).any(|reference| reference.table.eq_ignore_ascii_case(&other.table.name))
     };
     let is_connected = |other: &&Placed<'_>| other.y > 0 && (refers(own, other) || refers(other, own));
     let middles: Vec<i32> = boxes.iter().filter(is_connected).map(Placed::middle).collect();
@@ -157,10 +174,10 @@ impl Trunks {
     fn of(boxes: &[Placed<'_>]) -> Self {
         let (mut lanes, mut per_rank) = (BTreeMap::new(), BTreeMap::new());
         for own in boxes {
-            for reference in &own.table.references {
-                let Some((at, other)) = find(boxes, &reference.table) else { continue };
+            for reference in references(own.table) {
+                let Some((at, other)) = find(boxes, reference.table) else { continue };
                 let group = lanes.len();
-                lanes.entry((at, other.referred(reference))).or_insert_with(|| {
+                lanes.entry((at, other.referred(&reference))).or_insert_with(|| {
                     let lane = per_rank.entry(other.rank).or_insert(0);
                     *lane += 1;
                     (*lane - 1, group)
@@ -189,15 +206,15 @@ fn spread(boxes: &mut [Placed<'_>], trunks: &Trunks) -> i32 {
 fn lines(boxes: &[Placed<'_>], trunks: &Trunks) -> Vec<Line> {
     let mut lines = Vec::new();
     for own in boxes {
-        for reference in &own.table.references {
-            let Some((at, other)) = find(boxes, &reference.table) else { continue };
-            let row = other.referred(reference);
+        for reference in references(own.table) {
+            let Some((at, other)) = find(boxes, reference.table) else { continue };
+            let row = other.referred(&reference);
             let Some((lane, group)) = trunks.lanes.get(&(at, row)).copied() else { continue };
             let right = other.x + other.width;
             // A table of the same rank, as the table itself, is left and reached on the same side.
             let start = if own.rank > other.rank { own.x } else { own.x + own.width };
             let trunk = right + CLEAR + LANE * lane;
-            lines.push(Line { start: (start, own.column(&reference.from)), trunk, end: (right, row), group });
+            lines.push(Line { start: (start, own.column(reference.from)), trunk, end: (right, row), group });
         }
     }
     lines
@@ -205,13 +222,14 @@ fn lines(boxes: &[Placed<'_>], trunks: &Trunks) -> Vec<Line> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalog;
+    use molos::sqlite::Catalog;
+
     use super::*;
 
     fn tables(sql: &str) -> Vec<Table> {
         let conn = molos::rusqlite::Connection::open_in_memory().expect("a database");
         conn.execute_batch(sql).expect("a schema");
-        catalog::tables(&conn).expect("tables")
+        Catalog::read(&conn).expect("tables").tables
     }
 
     fn rank(layout: &Layout<'_>, name: &str) -> usize {

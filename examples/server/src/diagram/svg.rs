@@ -1,8 +1,8 @@
 //! A layout, drawn.
 
 use maud::{Markup, html};
+use molos::sqlite::catalog::Column;
 
-use super::catalog::Column;
 use super::layout::{HEAD, Layout, Line, PADDING, Placed, ROW};
 
 const FONT: &str = "'DejaVu Sans Mono', Menlo, Consolas, monospace";
@@ -44,10 +44,10 @@ fn draw_table(placed: &Placed<'_>) -> Markup {
 }
 
 fn draw_column(column: &Column, (left, right): (i32, i32), y: i32) -> Markup {
-    let weight = if column.is_key { "bold" } else { "normal" };
+    let weight = if column.key > 0 { "bold" } else { "normal" };
     html! {
         text x=(left) y=(y) font-weight=(weight) fill=(INK) { (column.name) }
-        text x=(right) y=(y) text-anchor="end" fill=(SOFT) { (column.kind) @if column.is_nullable { "?" } }
+        text x=(right) y=(y) text-anchor="end" fill=(SOFT) { (column.declared_type) @if column.key == 0 && !column.not_null { "?" } }
     }
 }
 

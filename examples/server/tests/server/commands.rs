@@ -42,7 +42,7 @@ fn a_file_that_is_no_database_and_a_newer_database_are_left_alone() {
     succeed(&database, &["module"]);
     let conn = molos::rusqlite::Connection::open(&database).expect("a database");
     conn.execute_batch(
-        "INSERT INTO _molos_migrations SELECT set_name, 5, 'later', checksum, applied_at, duration_us, down \
+        "INSERT INTO _molos_migrations SELECT set_name, 5, 'later', checksum, applied_at, duration_us, down, format \
          FROM _molos_migrations WHERE set_name = 'core' AND version = 4",
     )
     .expect("a newer history");

@@ -87,7 +87,7 @@ fn what_is_pending_in_an_installed_module_is_applied_at_start() {
     let path = directory.path().join("molos.db");
     let mut conn = molos::rusqlite::Connection::open(&path).expect("a database");
     drop(Store::open(&path).expect("a store"));
-    molos::Migrator::new(&molos_example_tasks::MIGRATIONS).to(1).migrate(&mut conn).expect("the first of two");
+    molos::Migrator::new(&molos_example_tasks::MIGRATIONS).up_to(1).migrate(&mut conn).expect("the first of two");
     Store::open(&path).expect("a store");
     let applied: i64 = conn
         .query_row("SELECT count(*) FROM module_migrations WHERE module_name = 'tasks'", [], |row| row.get(0))

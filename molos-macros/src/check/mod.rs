@@ -1,0 +1,113 @@
+//! From files to findings: every step is run in order, by the engine that runs it when a program starts, on two shadow
+//! databases, one that is empty and one that has rows.
+
+mod empty;
+pub(crate) mod failure;
+mod ownership;
+pub(crate) mod rows;
+mod runner;
+pub(crate) mod shadow;
+pub(crate) mod table;
+mod with_rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::sync::mpsc;
+use std::thread;
+
+use molos_runtime::Fingerprint;
+
+use crate::check::empty::Empty;
+use crate::check::runner::{Runner, Set};
+use crate::check::shadow::Shadow;
+use crate::check::table::Table;
+use crate::check::with_rows::{Outcome, WithRows};
+use crate::diagnostic::Diagnostic;
+use crate::input::Input;
+use crate::lint::finding::{BROKEN_REFERENCE, Finding, Loss};
+use crate::read::source::Source;
+
+/// The fingerprint of the schema that each version leads to.
+pub(crate) type Fingerprints = BTreeMap<i64, Fingerprint>;
+
+/// What is known once every migration was run.
+#[derive(Default)]
+pub(crate) struct Checked {
+    /// The tables of the schema that the migrations lead to.
+    pub(crate) tables: Vec<Table>,
+    /// Whether that is the whole schema: every migration was read and run.
+    pub(crate) is_complete: bool,
+    /// What is wrong, and can neither be allowed nor accepted.
+    pub(crate) errors: Vec<Diagnostic>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) measured: Measured,
+}
+
+/// What running the migrations has shown of each, by version.
+#[derive(Default)]
+pub(crate) struct Measured {
+    pub(crate) fingerprints: Fingerprints,
+    /// What each migration takes from rows.
+    pub(crate) losses: BTreeMap<i64, LossesOfMigration>,
+    /// What could not be tried with rows.
+    pub(crate) unproven: Vec<Unproven>,
+}
+
+impl From<Diagnostic> for Checked {
+    fn from(error: Diagnostic) -> Self {
+        Self { errors: vec![error], ..Self::default() }
+    }
+}
+
+/// What a migration takes from rows in either direction.
+#[derive(Default)]
+pub(crate) struct LossesOfMigration {
+    pub(crate) up: BTreeSet<Loss>,
+    pub(crate) down: BTreeSet<Loss>,
+}
+
+/// A step that could not be tried with rows, and why.
+pub(crate) struct Unproven {
+    pub(crate) version: i64,
+    pub(crate) reason: String,
+}
+
+/// Runs every migration on both databases, at the same time: the one with rows follows the empty one.
+pub(crate) fn check<S: Shadow>(source: &Source, input: &Input) -> Result<Checked, Diagnostic> {
+    let set = Set { name: &input.set, table_prefix: &input.table_prefix, functions: &input.functions };
+    let (to_follow, passed) = mpsc::channel();
+    let (empty, with_rows) = thread::scope(|scope| {
+        let with_rows = thread::Builder::new().spawn_scoped(scope, move || -> Result<Outcome, Diagnostic> {
+            let mut with_rows = WithRows::new(Runner::<S>::open(source, set)?)?;
+            passed.iter().try_for_each(|file| with_rows.follow(file))?;
+            Ok(with_rows.finish())
+        });
+        let empty = Empty::<S>::run(source, set, &to_follow);
+        drop(to_follow);
+        let empty = empty.and_then(Empty::finish);
+        let with_rows = with_rows.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        (empty, with_rows)
+    });
+    let (mut checked, unusable) = empty?;
+    let with_rows = with_rows.map_err(|error| broken(&error))??;
+    // What refers to what is gone is said where it broke.
+    if with_rows.findings.iter().all(|finding| finding.lint != BROKEN_REFERENCE) {
+        checked.errors.extend(unusable);
+    }
+    checked.errors.extend(with_rows.errors);
+    checked.findings.extend(with_rows.findings);
+    let measured = &mut checked.measured;
+    measured.unproven = with_rows.unproven;
+    for finding in &checked.findings {
+        measured.losses.entry(finding.version).or_default().up.extend(finding.takes.clone());
+    }
+    for (version, losses) in with_rows.losses_of_downs {
+        measured.losses.entry(version).or_default().down = losses;
+    }
+    Ok(checked)
+}
+
+/// What should not happen.
+pub(crate) fn broken(error: &dyn Display) -> Diagnostic {
+    Diagnostic::new(format!("the shadow database failed: {error}"))
+}

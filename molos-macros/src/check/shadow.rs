@@ -1,0 +1,106 @@
+//! What checking needs of a database: two traits that each wing implements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use molos_runtime::schema::Changed;
+use molos_runtime::{Migration, Object, Schema};
+
+use crate::check::failure::Failure;
+use crate::check::rows::{DefaultValue, TableRows};
+use crate::check::table::{Table, Unreadable};
+use crate::diagnostic::Diagnostic;
+use crate::input::Function;
+use crate::read::file::Step;
+
+/// A database that the compiler runs steps on, in which a script can reach nothing outside of it.
+///
+/// Where the error is a [`Diagnostic`], the database itself has failed, and nothing can be said of the migrations.
+pub(crate) trait Shadow: Sized {
+    /// The rows that are made up in it.
+    type Canaries: Canaries<Self>;
+
+    /// Opens one with an empty history table, and with stand-ins for the program's functions.
+    fn open(functions: &[Function]) -> Result<Self, Diagnostic>;
+
+    /// Runs a step, which the engine knows as `migration`, in a transaction of its own. One that fails leaves nothing.
+    fn run(&mut self, step: Step<'_>, migration: Migration<'_>) -> Result<(), Failure>;
+
+    /// What the script that ran last did.
+    fn effects(&self) -> Effects;
+
+    /// The schema, as it was read last.
+    fn schema(&self) -> &Schema;
+
+    /// Reads the schema.
+    fn read_schema(&mut self) -> Result<(), Diagnostic>;
+
+    /// Reads again what the script that ran last may have changed in the schema, and returns what it has.
+    fn refresh_schema(&mut self) -> Result<Vec<Changed>, Diagnostic>;
+
+    /// The views and triggers that refer to what is not there, with what the database says of each.
+    fn broken_references(&self) -> Result<BTreeMap<Object, String>, Diagnostic>;
+
+    /// What is wrong with the foreign keys of the finished schema.
+    fn check_keys(&self) -> Result<Vec<Diagnostic>, Diagnostic>;
+
+    /// The tables and views that programs would use, and those that cannot be read.
+    fn tables(&self) -> Result<(Vec<Table>, Vec<Unreadable>), Diagnostic>;
+
+    /// Tries whether a statement could be run; the error is why it could not.
+    fn prepare(&self, statement: &str) -> Result<(), String>;
+}
+
+/// What a script did. Tables are in lower case.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Effects {
+    /// The tables that it read, wrote to or altered.
+    pub(crate) used: BTreeSet<String>,
+    /// Those whose rows it changed.
+    pub(crate) written: BTreeSet<String>,
+    /// Those that it altered.
+    pub(crate) altered: BTreeSet<String>,
+    /// Those that it created or dropped.
+    pub(crate) replaced: BTreeSet<String>,
+    /// Whether something that was in the schema may be gone, or have another name.
+    pub(crate) removes: bool,
+}
+
+/// The rows that are made up in a shadow database, canaries: they stand for those that users have.
+pub(crate) trait Canaries<S>: Default {
+    /// Adds rows to tables, one for each of their fills, and with them the rows that they refer to.
+    fn plant(&mut self, shadow: &mut S, tables: &[(&str, &[Fill])]) -> Result<Planted, Diagnostic>;
+
+    /// Puts other values into the rows of these tables, so that `script` may get over its `failure`. Returns the tables
+    /// that it has changed.
+    fn vary(
+        &mut self,
+        shadow: &mut S,
+        tables: &BTreeSet<String>,
+        failure: &Failure,
+        script: &str,
+    ) -> Result<BTreeSet<String>, Diagnostic>;
+
+    /// Reads the rows that a table has.
+    fn read(&self, shadow: &S, table: &str) -> Result<TableRows, Diagnostic>;
+
+    /// What a column has in a row that leaves it out, if it has a default.
+    fn default_of(&self, shadow: &S, table: &str, column: &str) -> Result<Option<DefaultValue>, Diagnostic>;
+}
+
+/// How much of a row is filled in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// Every column.
+    Full,
+    /// Those that must not be `NULL`.
+    Sparse,
+}
+
+/// What came of making rows up.
+#[derive(Default)]
+pub(crate) struct Planted {
+    /// The tables that have other rows now.
+    pub(crate) changed: BTreeSet<String>,
+    /// The tables whose first row could not be made, and why.
+    pub(crate) failed: Vec<(String, String)>,
+}

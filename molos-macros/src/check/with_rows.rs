@@ -1,0 +1,348 @@
+//! The shadow database with rows in it, as users have them: every step is run on it up, down and up again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use molos_runtime::schema::Changed;
+use molos_runtime::{Difference, Fingerprint, Object, ObjectKind, Schema};
+
+use crate::check::Unproven;
+use crate::check::failure::{Cause, Failure};
+use crate::check::ownership::Ownership;
+use crate::check::rows::{RowLoss, TableRows};
+use crate::check::runner::Runner;
+use crate::check::shadow::{Canaries as _, Effects, Fill, Shadow};
+use crate::diagnostic::Diagnostic;
+use crate::lint::finding::{BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, Loss, SEQUENCE_RESET};
+use crate::lint::loss::{self, Losses};
+use crate::read::file::{MigrationFile, Script, Step};
+
+/// A down migration that does not run. No file can allow it.
+const FAILING_DOWN: &str = "failing-down";
+/// An up migration that does not run again after its down migration.
+const FAILING_AGAIN: &str = "failing-again";
+
+/// How often a step is tried with other values in the rows.
+const VARIANTS: usize = 8;
+
+/// A shadow database with rows in every table.
+///
+/// To undo a change of the schema can make a database read all of it anew, so nothing is undone while all goes well.
+pub(crate) struct WithRows<'s, S: Shadow> {
+    runner: Runner<'s, S>,
+    ownership: Ownership<'s>,
+    canaries: S::Canaries,
+    /// The rows of every table after the last step.
+    rows: BTreeMap<String, TableRows>,
+    /// The migrations that were run, all of which work on empty tables.
+    passed: Vec<&'s MigrationFile>,
+    /// The views and triggers that cannot be used, with what the database says of each.
+    broken: BTreeMap<Object, String>,
+    outcome: Outcome,
+}
+
+/// What came of running the steps on rows.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// What no directive can allow.
+    pub(crate) errors: Vec<Diagnostic>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) unproven: Vec<Unproven>,
+    /// What the down migrations take from rows, by version.
+    pub(crate) losses_of_downs: BTreeMap<i64, BTreeSet<Loss>>,
+}
+
+impl<'s, S: Shadow> WithRows<'s, S> {
+    pub(crate) fn new(runner: Runner<'s, S>) -> Result<Self, Diagnostic> {
+        let mut with_rows = Self {
+            ownership: runner.ownership(),
+            runner,
+            canaries: S::Canaries::default(),
+            rows: BTreeMap::new(),
+            passed: Vec::new(),
+            broken: BTreeMap::new(),
+            outcome: Outcome::default(),
+        };
+        with_rows.plant_everywhere()?;
+        Ok(with_rows)
+    }
+
+    pub(crate) fn finish(self) -> Outcome {
+        self.outcome
+    }
+
+    /// Goes on to the next migration, which is known to work on empty tables.
+    pub(crate) fn follow(&mut self, file: &'s MigrationFile) -> Result<(), Diagnostic> {
+        let before = self.schema().fingerprint();
+        let up = file.up();
+        self.passed.push(file);
+        match self.try_up(up)? {
+            Ok(()) => {
+                let (effects, changed) = self.refresh()?;
+                let (findings, emptied) = self.compare(Losses::up(file, &up.script.shown), &effects)?;
+                self.outcome.findings.extend(findings);
+                self.populate(up, &changed, emptied)?;
+            }
+            Err(failure) => {
+                self.blame(up, FAILS_ON_ROWS, failure);
+                self.restart()?;
+            }
+        }
+        if self.runner.shadow.effects().removes {
+            self.check_references(up)?;
+        }
+        let Some(down) = file.down() else { return Ok(()) };
+        let so_far = (self.outcome.findings.len(), self.outcome.unproven.len());
+        self.there_and_back(up, down, before)?;
+        if so_far != (self.outcome.findings.len(), self.outcome.unproven.len()) {
+            self.restart()?;
+        }
+        Ok(())
+    }
+
+    /// Runs an up migration, with other values in the rows if it does not take them.
+    fn try_up(&mut self, up: Step<'_>) -> Result<Result<(), Failure>, Diagnostic> {
+        let Err(mut first) = self.runner.run(up) else { return Ok(Ok(())) };
+        let mut last: Option<Failure> = None;
+        for _ in 0..VARIANTS {
+            let failure = last.as_ref().unwrap_or(&first);
+            if failure.message.is_none() || first.cause == Cause::Rows || !self.vary(failure, up.script.sql())? {
+                break;
+            }
+            let Err(failure) = self.runner.run(up) else { return Ok(Ok(())) };
+            if failure.cause != Cause::Values {
+                first.cause = failure.cause;
+            }
+            last = Some(failure);
+        }
+        Ok(Err(first))
+    }
+
+    /// Runs the down migration and the up migration again.
+    fn there_and_back(&mut self, up: Step<'_>, down: Step<'_>, before: Fingerprint) -> Result<(), Diagnostic> {
+        if let Err(failure) = self.runner.run(down) {
+            let on_empty = self.replay(self.passed.len())?.run(down);
+            self.blame_both(down, FAILING_DOWN, failure, on_empty.err());
+            return Ok(());
+        }
+        let (effects, mut changed) = self.refresh()?;
+        self.outcome.errors.extend(self.ownership.check(&changed, &effects, down.script));
+        if self.schema().fingerprint() != before {
+            let expected = self.replay(self.passed.len() - 1)?;
+            let differences = self.schema().differences(expected.shadow.schema());
+            self.find(down, INEXACT_DOWN, leads_elsewhere(down.script, &differences));
+            return Ok(());
+        }
+        let losses = || Losses::down(down.file, down.script, &down.script.shown);
+        let (findings, emptied) = self.compare(losses(), &effects)?;
+        let of_schema = loss::losses(&changed, self.schema(), losses());
+        let lost = findings.into_iter().chain(of_schema).filter_map(|finding| finding.takes);
+        self.outcome.losses_of_downs.insert(down.version(), lost.collect());
+        if let Err(failure) = self.runner.run(up) {
+            let mut empty = self.replay(self.passed.len())?;
+            let on_empty = empty.run(down).and_then(|()| empty.run(up));
+            let only_once = |failure: Failure| {
+                let note = format!("it works once, and no more after `{}`", down.script.shown);
+                Failure { diagnostic: failure.diagnostic.note(note), ..failure }
+            };
+            self.blame_both(down, FAILING_AGAIN, only_once(failure), on_empty.err().map(only_once));
+            return Ok(());
+        }
+        let (_, changed_again) = self.refresh()?;
+        changed.extend(changed_again);
+        self.populate(up, &changed, emptied)
+    }
+
+    fn schema(&self) -> &Schema {
+        self.runner.shadow.schema()
+    }
+
+    /// Reads again what the last script may have changed.
+    fn refresh(&mut self) -> Result<(Effects, Vec<Changed>), Diagnostic> {
+        let changed = self.runner.shadow.refresh_schema()?;
+        for gone in changed.iter().filter(|it| it.after.is_none()) {
+            self.rows.remove(&gone.object.name);
+        }
+        Ok((self.runner.shadow.effects(), changed))
+    }
+
+    /// Looks for what a script took from the rows that were there. Returns the tables that lost whole rows, too.
+    fn compare(
+        &mut self,
+        mut losses: Losses<'_>,
+        effects: &Effects,
+    ) -> Result<(Vec<Finding>, BTreeSet<String>), Diagnostic> {
+        let mut emptied = BTreeSet::new();
+        let known = effects.replaced.iter().filter(|table| self.rows.contains_key(*table));
+        let tables = effects.written.iter().chain(known).filter(|table| self.schema().table(table).is_some());
+        for table in tables.cloned().collect::<BTreeSet<_>>() {
+            let after = self.read(&table)?;
+            if let Some(before) = self.rows.get(&table) {
+                let default_of = |column: &str| self.canaries.default_of(&self.runner.shadow, &table, column);
+                for loss in before.losses(&after, effects.replaced.contains(&table), default_of)? {
+                    emptied.extend((loss == RowLoss::Rows).then(|| table.clone()));
+                    report(&mut losses, &table, loss);
+                }
+            }
+            self.rows.insert(table, after);
+        }
+        Ok((losses.found, emptied))
+    }
+
+    /// Looks for views and triggers that refer to what an up migration took away.
+    fn check_references(&mut self, up: Step<'_>) -> Result<(), Diagnostic> {
+        let broken = self.runner.shadow.broken_references()?;
+        let mut losses = Losses::up(up.file, &up.script.shown);
+        for (object, problem) in broken.iter().filter(|(object, _)| !self.broken.contains_key(*object)) {
+            let name = &object.name;
+            let what = format!("leaves the {} `{name}` behind, which cannot be used any more: {problem}", object.kind);
+            losses.add(BROKEN_REFERENCE, name.clone(), &["drop"], &what);
+        }
+        self.outcome.findings.extend(losses.found);
+        self.broken = broken;
+        Ok(())
+    }
+
+    /// Adds rows to the tables that were changed: two to a new one, and one to another, which has a value in the new
+    /// columns, too; and to those that lost some.
+    fn populate(
+        &mut self,
+        step: Step<'_>,
+        changed: &[Changed],
+        mut tables: BTreeSet<String>,
+    ) -> Result<(), Diagnostic> {
+        let changed = changed.iter().filter(|it| it.object.kind == ObjectKind::Table);
+        tables.extend(changed.map(|it| it.object.name.clone()));
+        tables.retain(|table| self.schema().table(table).is_some());
+        self.plant(step.version(), &tables)
+    }
+
+    fn plant(&mut self, version: i64, tables: &BTreeSet<String>) -> Result<(), Diagnostic> {
+        let fills = |table: &String| -> &[Fill] {
+            let has_two = self.rows.get(table).is_some_and(|rows| rows.canaries.len() >= 2);
+            if has_two { &[Fill::Full] } else { &[Fill::Full, Fill::Sparse] }
+        };
+        let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), fills(table))).collect();
+        let planted = self.canaries.plant(&mut self.runner.shadow, &tables)?;
+        for (table, reason) in planted.failed {
+            if self.rows.get(&table).is_none_or(TableRows::is_empty) {
+                let reason = format!("no rows could be made up for `{table}`: {reason}");
+                self.outcome.unproven.push(Unproven { version, reason });
+            }
+        }
+        self.read_again(planted.changed)
+    }
+
+    /// Puts other values into the rows of the tables that the last script used. Returns whether there were any.
+    fn vary(&mut self, failure: &Failure, script: &str) -> Result<bool, Diagnostic> {
+        let shadow = &mut self.runner.shadow;
+        let used = shadow.effects().used;
+        let varied = self.canaries.vary(shadow, &used, failure, script)?;
+        let any_varied = !varied.is_empty();
+        self.read_again(varied)?;
+        Ok(any_varied)
+    }
+
+    /// Takes note of the rows that these tables have now.
+    fn read_again(&mut self, tables: BTreeSet<String>) -> Result<(), Diagnostic> {
+        for table in tables {
+            let rows = self.read(&table)?;
+            self.rows.insert(table, rows);
+        }
+        Ok(())
+    }
+
+    fn read(&self, table: &str) -> Result<TableRows, Diagnostic> {
+        self.canaries.read(&self.runner.shadow, table)
+    }
+
+    /// The first `count` migrations in a database without rows.
+    fn replay(&self, count: usize) -> Result<Runner<'s, S>, Diagnostic> {
+        let mut runner = self.runner.another()?;
+        for file in self.passed.iter().take(count) {
+            runner.run(file.up()).map_err(|failure| failure.diagnostic)?;
+        }
+        runner.shadow.read_schema()?;
+        Ok(runner)
+    }
+
+    /// Starts again with the migrations so far, as if rows had come in after the last of them.
+    fn restart(&mut self) -> Result<(), Diagnostic> {
+        self.runner = self.replay(self.passed.len())?;
+        self.rows.clear();
+        self.plant_everywhere()
+    }
+
+    fn plant_everywhere(&mut self) -> Result<(), Diagnostic> {
+        let objects = self.schema().objects().filter(|object| object.kind == ObjectKind::Table);
+        let tables: BTreeSet<String> = objects.map(|object| object.name.clone()).collect();
+        let unproven = self.outcome.unproven.len();
+        self.plant(0, &tables)?;
+        // It was said when they were new.
+        self.outcome.unproven.truncate(unproven);
+        Ok(())
+    }
+
+    /// Notes a failure that there is only with rows.
+    fn blame(&mut self, step: Step<'_>, lint: &'static str, failure: Failure) {
+        if failure.cause == Cause::Other {
+            let reason = failure.message.map_or_else(|| failure.diagnostic.title().to_owned(), |message| message.text);
+            self.outcome.unproven.push(Unproven { version: step.version(), reason });
+            return;
+        }
+        let diagnostic = failure.diagnostic.note("on empty tables it works; the rows that it was tried on are made up");
+        let diagnostic = match failure.message.and_then(|message| message.constraint) {
+            Some(constraint) => diagnostic.help(constraint.help()),
+            None => diagnostic,
+        };
+        let diagnostic = if lint == FAILS_ON_ROWS {
+            diagnostic
+                .help(format!("if users have no such rows, write `-- molos: allow {lint}` at the head of the file"))
+        } else {
+            diagnostic
+        };
+        self.find(step, lint, diagnostic);
+    }
+
+    /// Notes a failure of a down migration, or of the up migration after it: the one without rows if there is one.
+    fn blame_both(&mut self, step: Step<'_>, lint: &'static str, failure: Failure, on_empty: Option<Failure>) {
+        match on_empty {
+            Some(failure) => self.find(step, lint, failure.diagnostic),
+            None => self.blame(step, lint, failure),
+        }
+    }
+
+    fn find(&mut self, step: Step<'_>, lint: &'static str, diagnostic: Diagnostic) {
+        let (version, direction, subject) = (step.version(), step.direction, String::new());
+        self.outcome.findings.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
+    }
+}
+
+fn report(losses: &mut Losses<'_>, table: &str, loss: RowLoss) {
+    match loss {
+        RowLoss::Rows => {
+            // Where no statement is about the table, it went with the rows that it refers to.
+            let said_with: &[&str] = if losses.says(&["delete", table]) { &["delete", table] } else { &["drop"] };
+            losses.add_taking(DATA_LOSS, (table.to_owned(), None), said_with, &format!("deletes rows of `{table}`"));
+        }
+        RowLoss::Column(column, None) => {
+            let what = format!("makes `{table}` anew, and leaves the values of `{column}` behind");
+            losses.add_taking(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
+        }
+        RowLoss::Column(column, Some(other)) => {
+            let what = format!("puts the values of `{table}.{other}` into `{column}`, and leaves its own behind");
+            losses.add_taking(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
+        }
+        RowLoss::Sequence => {
+            let what = format!("lets `{table}` give out ids that it has given out before");
+            losses.add(SEQUENCE_RESET, table.to_owned(), &["drop", table], &what);
+        }
+    }
+}
+
+fn leads_elsewhere(down: &Script, differences: &[Difference]) -> Diagnostic {
+    let title = format!("`{}` does not lead back to the schema before its migration", down.shown);
+    let first_statement = down.statements().next().map_or(0, |statement| statement.offset);
+    let error = down.underline_statement(Diagnostic::new(title), first_statement);
+    let error = differences.iter().fold(error, |error, difference| error.note(difference.to_string()));
+    error.help("correct it; if that is how it is to be, write `-- molos: allow inexact-down` at its head")
+}

@@ -1,0 +1,255 @@
+//! What a migration would take away from the rows that are there and from the programs that use them, as the schema tells.
+
+use molos_runtime::schema::{Changed, Column, KeyPart};
+use molos_runtime::script::statements;
+use molos_runtime::{Direction, Fact, ObjectKind, Schema};
+
+use crate::diagnostic::{Diagnostic, list};
+use crate::lint::finding::{
+    BROKEN_REFERENCE, DATA_LOSS, DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, Finding, LEFTOVER_TABLE, Loss as Taking,
+    NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET,
+};
+use crate::read::file::{MigrationFile, Script, underline_statement};
+use crate::sqlite::affinity::{Affinity, affinity};
+use crate::words::words;
+
+/// What a step took away from the schema.
+pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_>) -> Vec<Finding> {
+    let script = losses.script;
+    for new in changed.iter().filter(|it| it.object.kind == ObjectKind::Table && it.before.is_none()) {
+        let name = &new.object.name;
+        let is_new = |table: &str| changed.iter().any(|it| it.before.is_none() && it.object.name == table);
+        if let Some(rebuilt) = rebuilt(name).filter(|table| schema.has(table) && !is_new(table)) {
+            losses.add(LEFTOVER_TABLE, name.clone(), &["create", name], &format!("leaves `{name}` beside `{rebuilt}`"));
+        }
+    }
+    if changed.iter().all(|it| it.before.is_none()) {
+        return losses.found;
+    }
+    let renames = words(script.sql()).contains("rename");
+    let tables = |wanted: fn(&Changed) -> bool| {
+        changed.iter().filter(move |it| it.object.kind == ObjectKind::Table && wanted(it))
+    };
+    for gone in tables(|it| it.after.is_none()) {
+        let name = &gone.object.name;
+        let new_name = tables(|it| it.before.is_none()).find(|new| {
+            renames
+                && columns(new.after.as_deref().unwrap_or_default())
+                    .eq(columns(gone.before.as_deref().unwrap_or_default()))
+        });
+        match new_name {
+            Some(new) => losses.add(
+                RENAME_TABLE,
+                name.clone(),
+                &[name, &new.object.name],
+                &format!("renames the table `{name}` to `{}`", new.object.name),
+            ),
+            None => losses.add_taking(
+                DROP_TABLE,
+                (name.clone(), None),
+                &["drop", name],
+                &format!("drops the table `{name}` with all of its rows"),
+            ),
+        }
+    }
+    for table in tables(|it| it.before.is_some() && it.after.is_some()) {
+        losses.of_columns(table, renames);
+    }
+    for it in changed.iter().filter(|it| it.before.is_some()) {
+        let (table, name) = (&it.object.table, &it.object.name);
+        let Some(facts) = schema.table(table) else { continue };
+        let (before, after) = (it.before.as_deref().unwrap_or_default(), it.after.as_deref().unwrap_or_default());
+        for unique in before.iter().filter(|fact| !after.contains(fact)).filter_map(Fact::unique_columns) {
+            let remains = |column: &str| columns(facts).any(|(name, _)| name == column);
+            let names: Vec<&str> = unique.iter().filter_map(KeyPart::column).collect();
+            if !names.iter().copied().all(remains) || is_unique(schema, table, facts, unique) {
+                continue;
+            }
+            let is_index = it.object.kind == ObjectKind::Index;
+            let subject = if is_index { name.clone() } else { format!("{table}.{}", names.join(",")) };
+            let what = format!("lets rows of `{table}` have the same {}", list(&names));
+            losses.add(DROP_UNIQUE, subject, &["drop", name], &what);
+        }
+    }
+    losses.found
+}
+
+/// The findings of a script.
+pub(crate) struct Losses<'f> {
+    version: i64,
+    direction: Direction,
+    script: &'f Script,
+    shown: &'f str,
+    pub(crate) found: Vec<Finding>,
+}
+
+impl<'f> Losses<'f> {
+    pub(crate) const fn up(file: &'f MigrationFile, shown: &'f str) -> Self {
+        Self { version: file.version, direction: Direction::Up, script: &file.up, shown, found: Vec::new() }
+    }
+
+    pub(crate) const fn down(file: &MigrationFile, script: &'f Script, shown: &'f str) -> Self {
+        Self { version: file.version, direction: Direction::Down, script, shown, found: Vec::new() }
+    }
+
+    /// Adds what takes rows or values away.
+    pub(crate) fn add_taking(&mut self, lint: &'static str, taken: Taking, said_with: &[&str], what: &str) {
+        let (table, column) = &taken;
+        let subject = column.as_ref().map_or_else(|| table.clone(), |column| format!("{table}.{column}"));
+        self.add(lint, subject, said_with, what);
+        if let Some(finding) = self.found.last_mut() {
+            finding.takes = Some(taken);
+        }
+    }
+
+    /// Whether a statement has all of these words in it.
+    pub(crate) fn says(&self, words: &[&str]) -> bool {
+        statements_with(self.script, words).next().is_some()
+    }
+
+    /// Adds what a statement with these words in it does.
+    pub(crate) fn add(&mut self, lint: &'static str, subject: String, said_with: &[&str], what: &str) {
+        let script = self.script;
+        let error = Diagnostic::new(format!("`{}` {what}", self.shown));
+        let error = match statement_with(script, said_with) {
+            Some(offset) => underline_statement(error, script, self.shown, offset),
+            None => error,
+        };
+        let diagnostic = error.note(note(lint));
+        let allow = format!("`-- molos: allow {lint} {subject}` at the head of the file");
+        let diagnostic = match lint {
+            SEQUENCE_RESET => diagnostic
+                .help(format!(
+                    "before the old table is dropped: `UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence \
+                     WHERE name = '{subject}') WHERE name = '<the new table>'`"
+                ))
+                .help(format!("if it does not matter, write {allow}")),
+            BROKEN_REFERENCE => diagnostic
+                .help("drop it in this file, and create it again as it is to be")
+                .help(format!("if that comes later, write {allow}")),
+            _ => diagnostic.help(format!("if that is meant, write {allow}")),
+        };
+        let (version, direction) = (self.version, self.direction);
+        self.found.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
+    }
+
+    fn of_columns<'c>(&mut self, table: &'c Changed, renames: bool) {
+        let name = &table.object.name;
+        let columns_of =
+            |facts: &'c Option<Vec<Fact>>| -> Vec<_> { columns(facts.as_deref().unwrap_or_default()).collect() };
+        let (before, after) = (columns_of(&table.before), columns_of(&table.after));
+        for (at, (column, declared)) in before.iter().enumerate() {
+            let subject = format!("{name}.{column}");
+            match after.iter().find(|(after, _)| after == column) {
+                Some((_, now)) if is_narrower(declared, now) => {
+                    let what = format!("makes `{subject}` {}, which was {}", type_name(now), type_name(declared));
+                    self.add(NARROW_TYPE, subject, &[name, column], &what);
+                }
+                Some(_) => {}
+                None => {
+                    let is_new =
+                        |new: &&(&str, &str)| new.1 == *declared && !before.iter().any(|(old, _)| *old == new.0);
+                    let said =
+                        |new: &&(&str, &str)| statements_with(self.script, &["rename", column, new.0]).next().is_some();
+                    let in_place = after.get(at).filter(|_| renames && before.len() == after.len());
+                    match after.iter().filter(is_new).find(said).or(in_place.filter(is_new)) {
+                        Some((new, _)) => {
+                            self.add(
+                                RENAME_COLUMN,
+                                subject.clone(),
+                                &[column, new],
+                                &format!("renames `{subject}` to `{new}`"),
+                            );
+                        }
+                        None => self.add_taking(
+                            DROP_COLUMN,
+                            (name.clone(), Some((*column).to_owned())),
+                            &["drop", column],
+                            &format!("drops the column `{subject}`"),
+                        ),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What follows from a finding of this kind.
+fn note(lint: &str) -> &'static str {
+    match lint {
+        BROKEN_REFERENCE => "SQLite says so only when it is used for the first time, or at the next `ALTER TABLE`",
+        DATA_LOSS => "found out with rows that were made up: every table had some before each migration",
+        DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
+        DROP_UNIQUE => "duplicates that come in cannot be taken back, and an upsert that relies on it fails",
+        LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
+        NARROW_TYPE => "not every value that is there can be one of the new type",
+        SEQUENCE_RESET => {
+            "`AUTOINCREMENT` goes on from the largest id that was copied, not from the largest ever given out"
+        }
+        _ => "a program of an older version would still use the old name",
+    }
+}
+
+/// The table that one of this name may be made to take the place of, or be what is left of it.
+fn rebuilt(name: &str) -> Option<&str> {
+    const BEFORE: &[&str] = &["__new_", "_new_", "new_", "_old_", "old_", "tmp_", "temp_"];
+    const AFTER: &[&str] = &["_new", "_old", "_tmp", "_temp"];
+    let before = BEFORE.iter().find_map(|mark| name.strip_prefix(mark));
+    before.or_else(|| Some(AFTER.iter().find_map(|mark| name.strip_suffix(mark))?.trim_start_matches('_')))
+}
+
+/// Where the last statement with all of these words in it starts; if there is none, that with the last word.
+fn statement_with(script: &Script, wanted: &[&str]) -> Option<usize> {
+    let last_with = |wanted| statements_with(script, wanted).last();
+    last_with(wanted).or_else(|| last_with(&wanted[wanted.len().saturating_sub(1)..]))
+}
+
+/// Where the statements with all of these words in them start.
+pub(crate) fn statements_with<'s>(script: &'s Script, wanted: &'s [&str]) -> impl Iterator<Item = usize> + 's {
+    let has_all = |sql| wanted.iter().all(|word| words(sql).contains(*word));
+    statements(script.sql()).filter(move |statement| has_all(statement.sql)).map(|statement| statement.offset)
+}
+
+/// The columns of a table, in order, each with its declared type.
+fn columns(facts: &[Fact]) -> impl Iterator<Item = (&str, &str)> {
+    let names = facts.iter().find_map(|fact| match fact {
+        Fact::Columns(names) => Some(names),
+        _ => None,
+    });
+    names.into_iter().flatten().map(|name| {
+        let declared = column(facts, name).map_or("", |column| column.declared_type.as_str());
+        (name.as_str(), declared)
+    })
+}
+
+fn column<'f>(facts: &'f [Fact], name: &str) -> Option<&'f Column> {
+    facts.iter().find_map(|fact| match fact {
+        Fact::Column(column) if column.name == name => Some(column),
+        _ => None,
+    })
+}
+
+/// Whether something else keeps these columns of a table unique.
+fn is_unique(schema: &Schema, table: &str, facts: &[Fact], wanted: &[KeyPart]) -> bool {
+    // What a part compares, and how.
+    let compared = |part: &KeyPart| {
+        let name = part.column()?.to_owned();
+        let of_column = || column(facts, &name).and_then(|column| column.collation.clone());
+        Some((part.collation.clone().or_else(of_column), name))
+    };
+    let wanted: Vec<_> = wanted.iter().filter_map(compared).collect();
+    let of_indexes = schema.facts().filter(|(object, _)| object.kind == ObjectKind::Index && object.table == table);
+    let mut all = facts.iter().chain(of_indexes.flat_map(|(_, facts)| facts)).filter_map(Fact::unique_columns);
+    all.any(|unique| unique.iter().filter_map(compared).all(|part| wanted.contains(&part)))
+}
+
+fn is_narrower(before: &str, after: &str) -> bool {
+    match (affinity(before), affinity(after)) {
+        (_, Affinity::Text | Affinity::Blob) | (Affinity::Integer | Affinity::Real, Affinity::Numeric) => false,
+        (before, after) => before != after,
+    }
+}
+
+fn type_name(declared: &str) -> String {
+    if declared.is_empty() { "of any type".to_owned() } else { format!("`{}`", declared.to_ascii_uppercase()) }
+}

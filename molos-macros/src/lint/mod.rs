@@ -1,0 +1,5 @@
+//! What may be wrong with a migration that can still be changed, and what is made of it.
+
+pub(crate) mod finding;
+pub(crate) mod loss;
+pub(crate) mod settle;

@@ -1,0 +1,116 @@
+//! A migration as it stands in its files: data for all that comes after.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use molos_runtime::layout::Layout;
+use molos_runtime::script::{Statement, position, statement_at, statements};
+use molos_runtime::{Checksum, Direction};
+
+use crate::diagnostic::Diagnostic;
+use crate::read::directive::Directives;
+use crate::words::words;
+
+/// A migration as it stands in its files.
+pub(crate) struct MigrationFile {
+    pub(crate) version: i64,
+    /// The bytes of the up script's path that are the migration's name.
+    pub(crate) name: Range<usize>,
+    pub(crate) up: Script,
+    /// A script with at least one statement.
+    pub(crate) down: Option<Script>,
+    pub(crate) checksum: Checksum,
+    pub(crate) layout: Layout,
+    /// Whether both scripts stand in one file.
+    pub(crate) sectioned: bool,
+}
+
+impl MigrationFile {
+    pub(crate) fn name(&self) -> &str {
+        &self.up.path[self.name.clone()]
+    }
+
+    pub(crate) fn up(&self) -> Step<'_> {
+        Step { file: self, direction: Direction::Up, script: &self.up }
+    }
+
+    pub(crate) fn down(&self) -> Option<Step<'_>> {
+        self.down.as_ref().map(|script| Step { file: self, direction: Direction::Down, script })
+    }
+}
+
+/// A migration in one direction.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'s> {
+    pub(crate) file: &'s MigrationFile,
+    pub(crate) direction: Direction,
+    pub(crate) script: &'s Script,
+}
+
+impl Step<'_> {
+    pub(crate) fn version(&self) -> i64 {
+        self.file.version
+    }
+}
+
+/// A script and the file it stands in.
+#[derive(Clone)]
+pub(crate) struct Script {
+    /// The file, relative to the directory.
+    pub(crate) path: String,
+    /// The file as the user knows it, with the directory.
+    pub(crate) shown: String,
+    /// The file's whole text, normalised.
+    pub(crate) file: Arc<str>,
+    /// The bytes of the file that are the script.
+    pub(crate) range: Range<usize>,
+    pub(crate) directives: Directives,
+}
+
+impl Script {
+    pub(crate) fn sql(&self) -> &str {
+        &self.file[self.range.clone()]
+    }
+
+    /// The line of the file that the script starts on.
+    pub(crate) fn line(&self) -> u32 {
+        u32::try_from(position(&self.file, self.range.start).line).unwrap_or(u32::MAX)
+    }
+
+    /// Its statements, in order.
+    pub(crate) fn statements(&self) -> impl Iterator<Item = Statement<'_>> {
+        statements(self.sql())
+    }
+
+    /// Where the statements with all of these words in them start.
+    pub(crate) fn statements_with<'s>(&'s self, wanted: &'s [&str]) -> impl Iterator<Item = usize> + 's {
+        let has_all = |sql| {
+            let words = words(sql);
+            wanted.iter().all(|word| words.contains(*word))
+        };
+        self.statements().filter(move |statement| has_all(statement.sql)).map(|statement| statement.offset)
+    }
+
+    /// The words of its statements.
+    pub(crate) fn words(&self) -> BTreeSet<String> {
+        words(self.sql())
+    }
+
+    /// Points at these bytes of the script.
+    pub(crate) fn underline(&self, diagnostic: Diagnostic, within: Range<usize>) -> Diagnostic {
+        let start = self.range.start;
+        diagnostic.at(&self.shown, &self.file, start + within.start..start + within.end, "")
+    }
+
+    /// Points at the statement at `offset`.
+    pub(crate) fn underline_statement(&self, diagnostic: Diagnostic, offset: usize) -> Diagnostic {
+        let length = statement_at(self.sql(), offset).map_or(1, |statement| statement.sql.len());
+        self.underline(diagnostic, offset..offset + length)
+    }
+}
+
+/// Points at the statement at `offset`.
+pub(crate) fn underline_statement(diagnostic: Diagnostic, script: &Script, _shown: &str, offset: usize) -> Diagnostic {
+    script.underline_statement(diagnostic, offset)
+}

@@ -1,0 +1,71 @@
+//! A directory becomes an ordered list of migrations.
+
+use std::path::{Path, PathBuf};
+
+use syn::LitStr;
+
+use crate::diagnostic::Diagnostic;
+use crate::input::{Input, normal};
+use crate::read::Rules;
+use crate::read::file::MigrationFile;
+
+/// The migrations of a directory.
+pub(crate) struct Source {
+    /// The directory as the user wrote it, with forward slashes and none at the end.
+    pub(crate) directory: String,
+    /// The migrations, in the order of their versions.
+    pub(crate) migrations: Vec<MigrationFile>,
+    /// Every file that was read, relative to the directory.
+    pub(crate) files: Vec<String>,
+    /// What is wrong with the directory.
+    pub(crate) errors: Vec<Diagnostic>,
+    /// The directories that this one comes after.
+    pub(crate) bases: Vec<Source>,
+}
+
+/// Reads the directory that `input` names, below `manifest`, and those that it comes after.
+pub(crate) fn read(input: &Input, manifest: &Path, rules: &Rules) -> Source {
+    let of_base = |base: &str| {
+        let ignored = input.ignore.iter().map(LitStr::value);
+        let inside = ignored.filter_map(|file| Some(file.strip_prefix(base)?.strip_prefix('/')?.to_owned()));
+        inside.collect::<Vec<_>>()
+    };
+    let mut own: Vec<String> = input.ignore.iter().map(LitStr::value).collect();
+    let mut bases = Vec::new();
+    for after in &input.after {
+        let directory = normal(&after.value());
+        own.retain(|file| !file.strip_prefix(&directory).is_some_and(|rest| rest.starts_with('/')));
+        bases.push(read_directory(&directory, &of_base(&directory), &format!("{directory}/"), manifest, rules));
+    }
+    let mut source = read_directory(&normal(&input.directory), &own, "", manifest, rules);
+    let of_bases: Vec<Diagnostic> = bases.iter_mut().flat_map(|base| std::mem::take(&mut base.errors)).collect();
+    source.errors.splice(0..0, of_bases);
+    Source { bases, ..source }
+}
+
+fn read_directory(directory: &str, ignore: &[String], ignored_as: &str, manifest: &Path, rules: &Rules) -> Source {
+    let (directory, ignored_as) = (directory.to_owned(), ignored_as.to_owned());
+    let mut reader = Reader { root: manifest.join(&directory), directory, ignored_as, rules, errors: Vec::new() };
+    let files = reader.sql_files(ignore).unwrap_or_else(|error| {
+        reader.errors.push(error);
+        Vec::new()
+    });
+    let migrations = reader.migrations(&files);
+    Source { directory: reader.directory, migrations, files, errors: reader.errors, bases: Vec::new() }
+}
+
+/// A directory while it is read.
+pub(super) struct Reader<'r> {
+    pub(super) directory: String,
+    pub(super) root: PathBuf,
+    /// What a file's name begins with where the macro's option `ignore` names it.
+    pub(super) ignored_as: String,
+    pub(super) rules: &'r Rules,
+    pub(super) errors: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    pub(super) fn shown(&self, path: &str) -> String {
+        format!("{}/{path}", self.directory)
+    }
+}

@@ -1,0 +1,156 @@
+//! The values to try in a column of a row that is made up, the most plausible first.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use molos_runtime::rusqlite::types::{Value, ValueRef};
+use molos_runtime::sqlite::catalog::Column;
+
+use crate::check::shadow::Fill;
+use crate::sqlite::affinity::{Affinity, affinity};
+use crate::sqlite::canaries::constraints::CheckConstraint;
+
+/// A value to try in a column.
+#[derive(Clone)]
+pub(super) struct Candidate {
+    pub(super) value: Value,
+    /// Whether it is nowhere else.
+    pub(super) is_token: bool,
+}
+
+/// What a program may keep in a column.
+#[derive(Clone, Copy)]
+enum Content {
+    Bytes,
+    Flag,
+    Integer,
+    Json,
+    Real,
+    Text,
+    Time,
+}
+
+/// The values to try in a column, the most plausible first.
+pub(super) fn candidates<'c>(
+    number: i64,
+    column: &'c Column,
+    checks: &'c [CheckConstraint],
+    fill: Fill,
+) -> impl Iterator<Item = Candidate> + 'c {
+    let null = may_be_null(column, fill).then_some(Candidate::NULL);
+    let name = column.name.to_ascii_lowercase();
+    let own: Vec<&CheckConstraint> = checks.iter().filter(|check| check.words.contains(&name)).collect();
+    let contents = contents(&column.declared_type.to_ascii_lowercase()).iter();
+    let flag = flag(column, fill, number);
+    null.into_iter().chain(contents.flat_map(move |content| content.candidates(number, flag, &own)))
+}
+
+/// Yes or no: in a full row what the default is not, so that it is seen when the column is left out of a copy.
+fn flag(column: &Column, fill: Fill, number: i64) -> bool {
+    match column.default.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        Some("0" | "false") => fill == Fill::Full,
+        Some("1" | "true") => fill == Fill::Sparse,
+        _ => number % 2 == 1,
+    }
+}
+
+pub(super) fn may_be_null(column: &Column, fill: Fill) -> bool {
+    fill == Fill::Sparse && !column.not_null && column.key == 0 && !column.rowid
+}
+
+fn contents(declared: &str) -> &'static [Content] {
+    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
+    match affinity(declared) {
+        _ if declared.starts_with("bool") => &[Content::Flag],
+        Affinity::Integer => &[Content::Integer],
+        Affinity::Text => &[Content::Text],
+        Affinity::Real => &[Content::Real],
+        Affinity::Blob if declared.is_empty() => &[Content::Text, Content::Integer, Content::Bytes],
+        Affinity::Blob => &[Content::Bytes, Content::Text],
+        Affinity::Numeric if has(&["json"]) => &[Content::Json, Content::Text],
+        Affinity::Numeric if has(&["date", "time"]) => &[Content::Time, Content::Integer, Content::Text],
+        Affinity::Numeric => &[Content::Integer, Content::Text],
+    }
+}
+
+impl Content {
+    fn candidates(self, number: i64, flag: bool, checks: &[&CheckConstraint]) -> Vec<Candidate> {
+        let token = |value| Candidate { value, is_token: true };
+        let common = |value| Candidate { value, is_token: false };
+        let text = |text: String| token(Value::Text(text));
+        let numbers = checks.iter().flat_map(|check| check.numbers.iter().copied());
+        let around = numbers.clone().flat_map(|number| [number, number + 1, number - 1]);
+        let lengths = around.clone().filter_map(|length| usize::try_from(length).ok()).filter(|length| *length <= 4096);
+        let seconds = 1_700_000_000 + number.unsigned_abs();
+        let time = || humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
+        let json = || format!("{{\"canary\":{number}}}");
+        match self {
+            Self::Flag => vec![common(Value::Integer(flag.into()))],
+            Self::Json => vec![text(json())],
+            Self::Time => vec![text(time())],
+            Self::Integer => {
+                let mut values = vec![token(Value::Integer(number)), common(Value::Integer(number % 2))];
+                values.extend(
+                    rotated(around.chain(numbers.map(|number| -number)), number).map(Value::Integer).map(common),
+                );
+                values.push(token(Value::Integer(-number)));
+                values
+            }
+            #[expect(clippy::cast_precision_loss, reason = "they are small")]
+            Self::Real => {
+                let mut values = vec![token(Value::Real(number as f64 + 0.5))];
+                values.push(common(Value::Real(if number % 2 == 0 { 0.25 } else { 0.75 })));
+                values.extend(around.map(|bound| common(Value::Real(bound as f64))));
+                values
+            }
+            Self::Text => {
+                let mut values = vec![text(format!("w{number}"))];
+                let strings = checks.iter().flat_map(|check| check.strings.iter().cloned());
+                values.extend(rotated(strings, number).map(Value::Text).map(common));
+                values.extend([number.to_string(), json(), format!("[{number}]"), time()].map(text));
+                values.push(text(format!("{number:08x}-0000-4000-8000-{number:012}")));
+                values.push(text(format!("w{number}@example.org")));
+                values.extend(lengths.map(|length| common(Value::Text(of_length(number, length)))));
+                values
+            }
+            Self::Bytes => {
+                let mut values = vec![token(Value::Blob(of_length(number, 16).into_bytes()))];
+                values.push(common(Value::Blob(of_length(number, 2).into_bytes())));
+                values.extend(lengths.map(|length| common(Value::Blob(of_length(number, length).into_bytes()))));
+                values
+            }
+        }
+    }
+}
+
+/// A text of hexadecimal digits.
+fn of_length(number: i64, length: usize) -> String {
+    let digits = format!("{number:0length$}");
+    digits[digits.len().saturating_sub(length)..].to_owned()
+}
+
+/// The same values, beginning with another one for another number.
+fn rotated<T>(values: impl Iterator<Item = T>, number: i64) -> impl Iterator<Item = T> {
+    let mut values: Vec<T> = values.collect();
+    let by = usize::try_from(number).unwrap_or(0).checked_rem(values.len()).unwrap_or(0);
+    values.rotate_left(by);
+    values.into_iter()
+}
+
+impl Candidate {
+    pub(super) const NULL: Self = Self { value: Value::Null, is_token: false };
+
+    /// The text by which it is known again.
+    pub(super) fn token(&self) -> Option<String> {
+        if self.is_token { text((&self.value).into()) } else { None }
+    }
+}
+
+/// A value as text, so that it is known again in a column of another type; `None` for `NULL`.
+pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(value) => Some(value.to_string()),
+        ValueRef::Real(value) => Some(value.to_string()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}

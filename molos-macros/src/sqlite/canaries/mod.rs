@@ -1,0 +1,103 @@
+//! Canary rows: they are made up in a sandbox, and stand for those that users have.
+
+mod candidates;
+mod constraints;
+mod planter;
+mod table;
+
+use std::collections::BTreeSet;
+
+use molos_runtime::rusqlite::{Connection, OptionalExtension as _, Result};
+use molos_runtime::sqlite::SchemaReader;
+use molos_runtime::sqlite::catalog::{self, quote};
+
+use crate::check::failure::Failure;
+use crate::check::rows::{DefaultValue, TableRows};
+use crate::check::shadow::{Canaries, Fill, Planted};
+use crate::diagnostic::Diagnostic;
+use crate::sqlite::canaries::candidates::text;
+use crate::sqlite::canaries::table::has_sequence;
+use crate::sqlite::sandbox::Sandbox;
+use crate::sqlite::statements::default_expression;
+
+pub(crate) use planter::Planter;
+
+/// Where rows are put: a database, and what is known of its schema.
+#[derive(Clone, Copy)]
+struct Database<'d> {
+    conn: &'d Connection,
+    schema: &'d SchemaReader,
+}
+
+impl Canaries<Sandbox> for Planter {
+    fn plant(&mut self, sandbox: &mut Sandbox, tables: &[(&str, &[Fill])]) -> Result<Planted, Diagnostic> {
+        let mut failed = Vec::new();
+        let changed = sandbox.arrange(|conn, schema| {
+            for (table, fills) in tables {
+                if let Err(reason) = self.plant_in(Database { conn, schema }, table, fills) {
+                    failed.push(((*table).to_owned(), reason));
+                }
+            }
+            self.take_changed()
+        })?;
+        Ok(Planted { changed, failed })
+    }
+
+    fn vary(
+        &mut self,
+        sandbox: &mut Sandbox,
+        tables: &BTreeSet<String>,
+        failure: &Failure,
+        script: &str,
+    ) -> Result<BTreeSet<String>, Diagnostic> {
+        let message = failure.message.as_ref().map_or("", |message| message.text.as_str());
+        let changed = sandbox.arrange(|conn, schema| {
+            self.vary_in(Database { conn, schema }, tables, message, script);
+            self.take_changed()
+        })?;
+        Ok(changed)
+    }
+
+    fn read(&self, sandbox: &Sandbox, table: &str) -> Result<TableRows, Diagnostic> {
+        let db = Database { conn: sandbox.conn(), schema: sandbox.schema_reader() };
+        Ok(read(db, table, self)?)
+    }
+
+    fn default_of(&self, sandbox: &Sandbox, table: &str, column: &str) -> Result<Option<DefaultValue>, Diagnostic> {
+        Ok(default_of(sandbox.conn(), table, column)?)
+    }
+}
+
+/// The most rows that are read: what a seed puts in beyond them is not looked at.
+const MOST: usize = 20_000;
+
+fn read(db: Database<'_>, table: &str, planter: &Planter) -> Result<TableRows> {
+    const SEQUENCE: &str = "SELECT seq FROM sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
+    let mut statement = db.conn.prepare(&format!("SELECT * FROM {} LIMIT {MOST}", quote(table)))?;
+    let names = (0..statement.column_count()).map(|at| statement.column_name(at).map(str::to_ascii_lowercase));
+    let columns = names.collect::<Result<Vec<String>>>()?;
+    let mut known = TableRows { columns, ..TableRows::default() };
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let values = (0..known.columns.len()).map(|at| row.get_ref(at).map(text));
+        let values = values.collect::<Result<Vec<_>>>()?;
+        known.count += 1;
+        if planter.is_canary(table, &values) {
+            known.canaries.push(values);
+        }
+    }
+    if db.schema.schema().table(table).is_some_and(has_sequence) {
+        known.sequence = db.conn.query_row(SEQUENCE, [table], |row| row.get(0)).optional()?;
+    }
+    Ok(known)
+}
+
+fn default_of(conn: &Connection, table: &str, column: &str) -> Result<Option<DefaultValue>> {
+    let columns = catalog::columns(conn, table)?;
+    let column = columns.into_iter().find(|it| it.name.eq_ignore_ascii_case(column));
+    let Some(default) = column.and_then(|column| column.default) else { return Ok(None) };
+    let select = format!("SELECT {}", default_expression(&default));
+    let value = conn.query_row(&select, [], |row| row.get_ref(0).map(text))?;
+    let is_computed = default.contains('(') || default.to_ascii_uppercase().starts_with("CURRENT_");
+    Ok(Some(DefaultValue { value, is_computed }))
+}

@@ -1,0 +1,291 @@
+//! Makes rows up from what the catalog says of a table.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use molos_runtime::rusqlite::types::Value;
+use molos_runtime::rusqlite::{Connection, Result, params_from_iter};
+use molos_runtime::sqlite::catalog::{Column, quote};
+
+use crate::check::shadow::Fill;
+use crate::sqlite::canaries::Database;
+use crate::sqlite::canaries::candidates::{Candidate, candidates, may_be_null, text};
+use crate::sqlite::canaries::constraints::{checks, words_of_named};
+use crate::sqlite::canaries::table::{Reference, TableToFill};
+use crate::words::words;
+
+/// Plants canaries. Wherever a column takes it, a value is one that is nowhere else in the database, a token, by which a
+/// row is known again whatever a migration does to it.
+pub(crate) struct Planter {
+    /// The number that the last value was made of.
+    last: i64,
+    tokens: HashSet<String>,
+    /// Tables that take no token in any column, so that their rows look like those of a seed.
+    indistinct: BTreeSet<String>,
+    /// How many kinds of values to pass over in a column, because a migration did not take them.
+    passed_over: BTreeMap<(String, String), usize>,
+    /// Keys that refer to rows which were not there yet.
+    unresolved: Vec<Unresolved>,
+    /// The tables that got rows or other values.
+    changed: BTreeSet<String>,
+}
+
+/// Leaves room below the next id of an `AUTOINCREMENT`, as when the newest rows were deleted.
+const ADVANCE: &str = "UPDATE sqlite_sequence SET seq = seq + 100 WHERE name = ?1 COLLATE NOCASE";
+
+struct Unresolved {
+    table: String,
+    column: String,
+    placeholder: Value,
+    update: String,
+}
+
+/// How often a row is tried with other values before it is given up.
+const ATTEMPTS: usize = 60;
+/// How deep parents are made for parents.
+const DEEPEST: usize = 16;
+
+impl Default for Planter {
+    fn default() -> Self {
+        Self {
+            // Far from what a seed would have.
+            last: 7_340_000,
+            tokens: HashSet::new(),
+            indistinct: BTreeSet::new(),
+            passed_over: BTreeMap::new(),
+            unresolved: Vec::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+}
+
+impl Planter {
+    /// The tables that got rows or other values since the last call.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Whether a row with these values was made up, or made from one that was.
+    pub(super) fn is_canary(&self, table: &str, row: &[Option<String>]) -> bool {
+        self.indistinct.contains(table) || row.iter().flatten().any(|value| self.tokens.contains(value))
+    }
+
+    /// Adds a row to a table for each of `fills`. What the rows refer to is made, too.
+    ///
+    /// The error is why the first could not be made.
+    pub(super) fn plant_in(&mut self, db: Database<'_>, table: &str, fills: &[Fill]) -> Result<(), String> {
+        let planted = self.plant_below(db, table, fills, &mut Vec::new());
+        self.resolve(db.conn);
+        planted
+    }
+
+    fn plant_below(
+        &mut self,
+        db: Database<'_>,
+        name: &str,
+        fills: &[Fill],
+        above: &mut Vec<String>,
+    ) -> Result<(), String> {
+        let table = TableToFill::read(db, name).map_err(|error| error.to_string())?;
+        let Some(table) = table else { return Ok(()) };
+        above.push(table.name.clone());
+        let planted: Vec<_> = fills.iter().map(|fill| self.try_to_plant(db, &table, *fill, above)).collect();
+        above.pop();
+        planted.into_iter().next().unwrap_or(Ok(()))
+    }
+
+    fn try_to_plant(
+        &mut self,
+        db: Database<'_>,
+        table: &TableToFill,
+        fill: Fill,
+        above: &mut Vec<String>,
+    ) -> Result<(), String> {
+        let name = quote(&table.name);
+        let written: Vec<usize> = (0..table.columns.len()).filter(|at| !table.columns[*at].generated).collect();
+        let names: Vec<String> = written.iter().map(|at| quote(&table.columns[*at].name)).collect();
+        let values: Vec<String> = (1..=written.len()).map(|at| format!("?{at}")).collect();
+        let insert = format!("INSERT INTO {name} ({}) VALUES ({})", names.join(", "), values.join(", "));
+        let first = |column: &Column| if may_be_null(column, fill) { 0 } else { self.first_place(table, column) };
+        let mut places: Vec<usize> = table.columns.iter().map(first).collect();
+        let numbers: Vec<i64> = table.columns.iter().map(|_| self.next_number()).collect();
+        let mut reason = String::new();
+        // A column that is `NULL` where a check wants one of several to be.
+        let mut null = None;
+        for _ in 0..ATTEMPTS {
+            let unresolved = self.unresolved.len();
+            let mut row = self.refer(db, table, fill, above);
+            for (at, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
+                if row[at].is_none() {
+                    let candidate = candidates(numbers[at], column, &table.checks, fill).nth(places[at]);
+                    row[at] = if null == Some(at) { Some(Candidate::NULL) } else { candidate };
+                }
+            }
+            let values = written.iter().map(|at| row[*at].as_ref().map(|candidate| &candidate.value));
+            let error = match db.conn.prepare_cached(&insert).and_then(|mut it| it.execute(params_from_iter(values))) {
+                Ok(_) => {
+                    let tokens = self.tokens.len();
+                    self.tokens.extend(row.iter().flatten().filter_map(Candidate::token));
+                    if tokens == self.tokens.len() && table.keys.is_empty() {
+                        self.indistinct.insert(table.name.clone());
+                    }
+                    self.changed.insert(table.name.clone());
+                    if table.has_sequence {
+                        db.conn.execute(ADVANCE, [&table.name]).map_err(|error| error.to_string())?;
+                    }
+                    return Ok(());
+                }
+                Err(error) => error.to_string(),
+            };
+            self.unresolved.truncate(unresolved);
+            let culprits = table.named_in(&error);
+            let mut goes_on = false;
+            for at in culprits.iter().copied() {
+                if let Some(key) = table.keys.iter().find(|key| key.from.contains(&at)) {
+                    // The row that it refers to may be spoken for.
+                    let is_free = above.len() < DEEPEST && !above.contains(&key.parent.to_ascii_lowercase());
+                    goes_on |= is_free && self.plant_below(db, &key.parent, &[Fill::Full], above).is_ok();
+                } else if candidates(numbers[at], &table.columns[at], &table.checks, fill).nth(places[at] + 1).is_some()
+                {
+                    places[at] += 1;
+                    goes_on = true;
+                }
+            }
+            reason = error;
+            if !goes_on {
+                let later = culprits.into_iter().filter(|at| null.is_none_or(|null| *at > null));
+                null = later.filter(|at| may_be_null(&table.columns[*at], Fill::Sparse)).min();
+                places = table.columns.iter().map(|column| self.first_place(table, column)).collect();
+                if null.is_none() {
+                    break;
+                }
+            }
+        }
+        Err(reason)
+    }
+
+    /// The values of the columns that refer to other rows; those rows are made if there are none.
+    fn refer(
+        &mut self,
+        db: Database<'_>,
+        table: &TableToFill,
+        fill: Fill,
+        above: &mut Vec<String>,
+    ) -> Vec<Option<Candidate>> {
+        let mut row: Vec<Option<Candidate>> = vec![None; table.columns.len()];
+        for key in &table.keys {
+            if key.from.iter().any(|at| row[*at].is_some()) {
+                continue;
+            }
+            let is_optional = key.from.iter().all(|at| may_be_null(&table.columns[*at], Fill::Sparse));
+            let is_open = above.contains(&key.parent.to_ascii_lowercase());
+            let mut values = None;
+            if !(is_optional && fill == Fill::Sparse) {
+                let offset = usize::from(fill == Fill::Sparse);
+                values = key.values(db.conn, offset);
+                if values.is_none() && !is_open && above.len() < DEEPEST {
+                    // If that does not work out, this row goes without one.
+                    let _ = self.plant_below(db, &key.parent, &[Fill::Full, Fill::Sparse], above);
+                    values = key.values(db.conn, offset);
+                }
+            }
+            match values {
+                Some(values) => {
+                    for (at, value) in key.from.iter().zip(values) {
+                        row[*at] = Some(Candidate { value, is_token: false });
+                    }
+                }
+                None if is_open && fill == Fill::Full => self.leave_open(table, key, &mut row),
+                None if is_optional => {
+                    key.from.iter().for_each(|at| row[*at] = Some(Candidate::NULL));
+                }
+                None => {}
+            }
+        }
+        row
+    }
+
+    /// Puts a value in the place of a key that can only be known when the row is there.
+    fn leave_open(&mut self, table: &TableToFill, key: &Reference, row: &mut [Option<Candidate>]) {
+        let ([from], [to]) = (key.from.as_slice(), key.to.as_slice()) else { return };
+        let Some(column) = table.columns.get(*from) else { return };
+        let candidate = candidates(self.next_number(), column, &table.checks, Fill::Full).next();
+        let Some(placeholder) = candidate.as_ref().map(|candidate| candidate.value.clone()) else { return };
+        row[*from] = candidate;
+        let (name, column, to, parent) = (quote(&table.name), quote(&column.name), quote(to), quote(&key.parent));
+        let update = format!(
+            "UPDATE {name} SET {column} = (SELECT {to} FROM {parent} WHERE {to} IS NOT NULL ORDER BY 1 DESC LIMIT 1) \
+             WHERE {column} IS ?1"
+        );
+        self.unresolved.push(Unresolved { table: table.name.clone(), column, placeholder, update });
+    }
+
+    fn next_number(&mut self) -> i64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// Points the keys that were left open at rows.
+    fn resolve(&mut self, conn: &Connection) {
+        for Unresolved { table, column, placeholder, update } in std::mem::take(&mut self.unresolved) {
+            if conn.execute(&update, [&placeholder]).is_err() {
+                // A constraint stands against it; the row then refers to nothing, or is not there.
+                let set_null = format!("UPDATE {} SET {column} = NULL WHERE {column} IS ?1", quote(&table));
+                let delete = format!("DELETE FROM {} WHERE {column} IS ?1", quote(&table));
+                let _ = conn.execute(&set_null, [&placeholder]).or_else(|_| conn.execute(&delete, [&placeholder]));
+            }
+        }
+    }
+
+    /// Gives the canaries of these tables other values in the columns that `message` names, or in all that may hold
+    /// anything if it names none. Keys stay as they are.
+    pub(super) fn vary_in(&mut self, db: Database<'_>, tables: &BTreeSet<String>, message: &str, script: &str) {
+        let mut said = words(message);
+        said.extend(words_of_named(&checks(script), message));
+        let tables: Vec<TableToFill> =
+            tables.iter().filter_map(|table| TableToFill::read(db, table).ok().flatten()).collect();
+        let is_said = |table: &TableToFill, at: usize| said.contains(&table.columns[at].name.to_ascii_lowercase());
+        let any_said = tables.iter().any(|table| table.free_columns().any(|at| is_said(table, at)));
+        for table in &tables {
+            for at in table.free_columns().filter(|at| !any_said || is_said(table, *at)) {
+                // A column that cannot be changed stays as it is.
+                let _ = self.vary_column(db.conn, table, at);
+            }
+        }
+    }
+
+    fn vary_column(&mut self, conn: &Connection, table: &TableToFill, at: usize) -> Result<()> {
+        let column = &table.columns[at];
+        let place = self.first_place(table, column) + 1;
+        let (name, quoted) = (quote(&table.name), quote(&column.name));
+        let identity = table.identity(conn);
+        let mut statement = conn.prepare(&format!("SELECT {}, {quoted}, * FROM {name}", identity.join(", ")))?;
+        let width = statement.column_count();
+        let rows = statement.query_map([], |row| (0..width).map(|at| row.get(at)).collect())?;
+        let rows: Vec<Vec<Value>> = rows.collect::<Result<_>>()?;
+        drop(statement);
+        let conditions = identity.iter().enumerate().map(|(at, column)| format!("{column} IS ?{}", at + 2));
+        let conditions: Vec<String> = conditions.collect();
+        let update = format!("UPDATE {name} SET {quoted} = ?1 WHERE {}", conditions.join(" AND "));
+        for row in rows {
+            let (key, values) = row.split_at(identity.len());
+            let texts: Vec<Option<String>> = values.iter().map(|value| text(value.into())).collect();
+            if values.first() == Some(&Value::Null) || !self.is_canary(&table.name, &texts) {
+                continue;
+            }
+            let candidate = candidates(self.next_number(), column, &table.checks, Fill::Full).nth(place);
+            let Some(candidate) = candidate else { break };
+            if conn.execute(&update, params_from_iter(std::iter::once(&candidate.value).chain(key))).is_ok() {
+                self.tokens.extend(candidate.token());
+                self.changed.insert(table.name.clone());
+            }
+        }
+        self.passed_over.insert((table.name.clone(), column.name.clone()), place);
+        Ok(())
+    }
+
+    /// The place of the first candidate to try in a column.
+    fn first_place(&self, table: &TableToFill, column: &Column) -> usize {
+        let mut known = self.passed_over.iter();
+        known.find(|((of, name), _)| *of == table.name && *name == column.name).map_or(0, |(_, place)| *place)
+    }
+}

@@ -1,0 +1,115 @@
+//! What there is to know of a table before rows can be put into it.
+
+use std::collections::BTreeSet;
+
+use molos_runtime::Fact;
+use molos_runtime::rusqlite::types::Value;
+use molos_runtime::rusqlite::{Connection, Result};
+use molos_runtime::sqlite::catalog::{self, Column, quote};
+
+use crate::sqlite::canaries::Database;
+use crate::sqlite::canaries::constraints::{CheckConstraint, checks, words_of_named};
+use crate::words::words;
+
+/// A table that rows are made for.
+pub(super) struct TableToFill {
+    /// In lower case.
+    pub(super) name: String,
+    pub(super) columns: Vec<Column>,
+    pub(super) keys: Vec<Reference>,
+    pub(super) checks: Vec<CheckConstraint>,
+    pub(super) has_sequence: bool,
+}
+
+/// A foreign key of such a table.
+pub(super) struct Reference {
+    pub(super) parent: String,
+    /// The columns, by their place in the table.
+    pub(super) from: Vec<usize>,
+    /// The columns that they refer to.
+    pub(super) to: Vec<String>,
+}
+
+/// Whether a table keeps the largest id that it has given out.
+pub(super) fn has_sequence(facts: &[Fact]) -> bool {
+    facts.iter().any(|fact| matches!(fact, Fact::PrimaryKey(key) if key.autoincrement))
+}
+
+impl TableToFill {
+    /// Reads what there is to know of a table; `None` if there is none of this name that rows can be put into.
+    pub(super) fn read(db: Database<'_>, name: &str) -> Result<Option<Self>> {
+        let name = name.to_ascii_lowercase();
+        let (Some(sql), Some(facts)) = (db.schema.sql(&name), db.schema.schema().table(&name)) else {
+            return Ok(None);
+        };
+        let says = |wanted: fn(&Fact) -> bool| facts.iter().any(wanted);
+        if says(|fact| matches!(fact, Fact::VirtualTable(_))) {
+            return Ok(None);
+        }
+        let columns = catalog::columns(db.conn, &name)?;
+        let has_keys = says(|fact| matches!(fact, Fact::ForeignKey(_)));
+        let keys = if has_keys { references(db.conn, &name, &columns)? } else { Vec::new() };
+        let checks = if says(|fact| matches!(fact, Fact::Check(_))) { checks(sql) } else { Vec::new() };
+        Ok(Some(Self { columns, keys, checks, has_sequence: has_sequence(facts), name }))
+    }
+
+    /// The columns that an error is about; if it names none, those that a check is about, or all.
+    pub(super) fn named_in(&self, message: &str) -> Vec<usize> {
+        let mut said = words(message);
+        said.extend(words_of_named(&self.checks, message));
+        let having = |said: &BTreeSet<String>| -> Vec<usize> {
+            (0..self.columns.len()).filter(|at| said.contains(&self.columns[*at].name.to_ascii_lowercase())).collect()
+        };
+        let named = having(&said);
+        if !named.is_empty() {
+            return named;
+        }
+        let checked = having(&self.checks.iter().flat_map(|check| &check.words).cloned().collect());
+        if checked.is_empty() { (0..self.columns.len()).collect() } else { checked }
+    }
+
+    /// The columns whose values nothing else depends on.
+    pub(super) fn free_columns(&self) -> impl Iterator<Item = usize> {
+        (0..self.columns.len()).filter(|at| {
+            let column = &self.columns[*at];
+            column.key == 0 && !column.generated && !self.keys.iter().any(|key| key.from.contains(at))
+        })
+    }
+
+    /// The columns by which a row is found again.
+    pub(super) fn identity(&self, conn: &Connection) -> Vec<String> {
+        if conn.prepare(&format!("SELECT _rowid_ FROM {}", quote(&self.name))).is_ok() {
+            return vec!["_rowid_".to_owned()];
+        }
+        self.columns.iter().filter(|column| column.key > 0).map(|column| quote(&column.name)).collect()
+    }
+}
+
+impl Reference {
+    /// The key of a row of the parent, the newest first.
+    pub(super) fn values(&self, conn: &Connection, offset: usize) -> Option<Vec<Value>> {
+        let to: Vec<String> = self.to.iter().map(|column| quote(column)).collect();
+        let filled: Vec<String> = to.iter().map(|column| format!("{column} IS NOT NULL")).collect();
+        let (to, parent) = (to.join(", "), quote(&self.parent));
+        let sql = format!("SELECT {to} FROM {parent} WHERE {} ORDER BY 1 DESC LIMIT 2", filled.join(" AND "));
+        let mut statement = conn.prepare_cached(&sql).ok()?;
+        let width = statement.column_count();
+        let rows = statement.query_map([], |row| (0..width).map(|at| row.get(at)).collect::<Result<Vec<Value>>>());
+        let rows: Vec<_> = rows.ok()?.collect::<Result<_>>().ok()?;
+        rows.get(offset).or(rows.last()).cloned()
+    }
+}
+
+/// The foreign keys of a table that can be fulfilled, those of most columns first.
+fn references(conn: &Connection, table: &str, columns: &[Column]) -> Result<Vec<Reference>> {
+    let place = |name: &String| columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+    let reference = |key: catalog::ForeignKey| {
+        let from = key.columns.iter().filter_map(place).collect();
+        Reference { parent: key.parent, from, to: key.parent_columns }
+    };
+    // SQLite checks them from the last.
+    let mut references: Vec<_> = catalog::foreign_keys(conn, table)?.into_iter().rev().map(reference).collect();
+    references.retain(|key| key.from.len() == key.to.len() && !key.to.is_empty());
+    references.sort_by_key(|key| std::cmp::Reverse(key.from.len()));
+    Ok(references)
+}

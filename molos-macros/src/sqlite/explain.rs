@@ -1,0 +1,147 @@
+//! What SQLite says of a step that fails, said to the author of the file.
+
+use molos_runtime::script::{Token, statement_at, tokens};
+use molos_runtime::{Error, ErrorKind};
+
+use crate::check::failure::{Cause, Constraint, Failure, Message};
+use crate::diagnostic::Diagnostic;
+use crate::read::file::Script;
+use crate::sqlite::refusal::{first_word, refused};
+use crate::sqlite::sandbox::limits::{LARGEST_DATABASE, LARGEST_VALUE};
+use crate::sqlite::sandbox::trace::{FailedStatement, Refusal, Trace};
+use crate::words::{QUOTES, words};
+
+/// Words that SQLite's messages are made of, whatever they are about.
+#[rustfmt::skip]
+const COMMON: &[&str] = &[
+    "a", "already", "and", "as", "by", "cannot", "check", "column", "columns", "constraint", "error", "exists",
+    "failed", "for", "foreign", "has", "in", "index", "is", "key", "main", "named", "no", "not", "null", "of", "on",
+    "such", "supplied", "table", "there", "to", "trigger", "unique", "unknown", "values", "view", "were",
+];
+
+/// What the engine's error means for the author of the file.
+pub(super) fn explain(error: &Error, trace: &Trace, script: &Script) -> Failure {
+    let shown = &script.shown;
+    if let Some(failed) = &trace.failed {
+        return statement_failed(failed, trace.refusal.as_ref(), script);
+    }
+    let ErrorKind::ForeignKeys { violations, .. } = error.kind() else {
+        return Failure::of_its_own(Diagnostic::new(format!("`{shown}` fails: {error}")));
+    };
+    let diagnostic = Diagnostic::new(format!("`{shown}` leaves rows that refer to nothing"));
+    let diagnostic = violations.iter().fold(diagnostic, |diagnostic, it| diagnostic.note(it.to_string()));
+    let diagnostic = diagnostic.help("insert the row that is referred to, or change the foreign key");
+    Failure { cause: Cause::Rows, ..Failure::of_its_own(diagnostic) }
+}
+
+fn statement_failed(failed: &FailedStatement, refusal: Option<&Refusal>, script: &Script) -> Failure {
+    let FailedStatement { offset, message, .. } = failed;
+    let offset = *offset;
+    let refuse = |refusal: Option<&Refusal>| Failure::of_its_own(script.underline_statement(refused(refusal), offset));
+    if failed.ends_transaction {
+        return refuse(Some(&Refusal::Transaction));
+    }
+    let statement = statement_at(script.sql(), offset);
+    let vacuum = statement.is_some_and(|statement| first_word(statement.sql).eq_ignore_ascii_case("VACUUM"));
+    if refusal.is_some() || vacuum {
+        return refuse(refusal);
+    }
+    let syntax = message.ends_with("syntax error") || message.contains("unrecognized token");
+    let diagnostic = hint(Diagnostic::new(format!("`{}` fails: {message}", script.shown)), message);
+    let starts_statement = statement.is_some_and(|statement| statement.offset == offset);
+    let culprit = if starts_statement && !syntax { named_in(script.sql(), offset, message) } else { Some(offset) };
+    let diagnostic = match culprit {
+        None => script.underline_statement(diagnostic, offset),
+        Some(offset) => script.underline(diagnostic, offset..token_end(script.sql(), offset)),
+    };
+    let cause = cause(failed);
+    if syntax {
+        return Failure { cause, ..Failure::of_its_own(diagnostic) };
+    }
+    let mut names = words(message);
+    names.retain(|word| !COMMON.contains(&word.as_str()));
+    let message = Message { text: message.clone(), names, constraint: constraint(message) };
+    Failure { diagnostic, message: Some(Box::new(message)), cause }
+}
+
+fn cause(failed: &FailedStatement) -> Cause {
+    // What `ALTER TABLE` refuses where there are rows has no code of its own.
+    if refuses_to_add(&failed.message, "") {
+        return Cause::Rows;
+    }
+    if failed.is_constraint || failed.message.ends_with(" constraint failed") { Cause::Values } else { Cause::Other }
+}
+
+/// The constraint that SQLite's message is about.
+fn constraint(message: &str) -> Option<Constraint> {
+    match message.split_once(" constraint failed")?.0 {
+        "NOT NULL" => Some(Constraint::NotNull),
+        "UNIQUE" => Some(Constraint::Unique),
+        "CHECK" => Some(Constraint::Check),
+        _ => None,
+    }
+}
+
+/// Where the token that starts at `offset` ends.
+fn token_end(script: &str, offset: usize) -> usize {
+    tokens(script).find(|token| token.range.end > offset).map_or(script.len(), |token| token.range.end)
+}
+
+/// Where the statement at `offset` names what SQLite's message ends with: what is missing, or there twice.
+fn named_in(script: &str, offset: usize, message: &str) -> Option<usize> {
+    const TWICE: &str = "duplicate column name: ";
+    let (name, nth) = match (message.strip_prefix("no such "), message.strip_prefix(TWICE)) {
+        (Some(rest), _) => (rest.split_once(": ")?.1.rsplit('.').next()?, 0),
+        (None, Some(name)) => (name, 1),
+        (None, None) => return None,
+    };
+    let statement = statement_at(script, offset)?.sql;
+    let is_name = |token: &Token| statement[token.range.clone()].trim_matches(QUOTES).eq_ignore_ascii_case(name);
+    tokens(statement).filter(is_name).nth(nth).map(|token| offset + token.range.start)
+}
+
+/// What `ALTER TABLE … ADD COLUMN` refuses where there are rows, and what to do.
+const REFUSED_FOR_ROWS: &[(&str, &str)] = &[
+    ("NOT NULL column", "rows that are there already need a value: add a `DEFAULT`"),
+    (
+        "REFERENCES column",
+        "rows that are there already would all refer to one row: leave the `DEFAULT` out, and fill the column in after",
+    ),
+    (
+        "column with non-constant default",
+        "add it with a constant `DEFAULT` and `UPDATE` the rows, or rebuild the table: create a new one, copy, drop the old, \
+         rename",
+    ),
+    ("STORED column", "make it `VIRTUAL`, or rebuild the table: create a new one, copy, drop the old, rename"),
+];
+
+fn refuses_to_add(message: &str, what: &str) -> bool {
+    let start = format!("cannot add a {what}");
+    message.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(&start))
+}
+
+/// Adds what is known to help against an error of SQLite's.
+fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
+    if let Some(function) = message.strip_prefix("no such function: ") {
+        return diagnostic.note(format!("`{function}` is not a function of SQLite")).help(format!(
+            "if the program registers it, declare it with its number of arguments: `functions = [\"{function}/1\"]`"
+        ));
+    }
+    if let Some((_, help)) = REFUSED_FOR_ROWS.iter().find(|(what, _)| refuses_to_add(message, what)) {
+        return diagnostic.help(*help);
+    }
+    let too_large = match message {
+        "database or disk is full" => Some(("the database", LARGEST_DATABASE)),
+        "string or blob too big" => Some(("a value", i64::from(LARGEST_VALUE))),
+        _ => None,
+    };
+    if let Some((what, bytes)) = too_large {
+        return diagnostic
+            .note(format!("while migrations are checked, {what} may have {} MiB at most", bytes >> 20))
+            .help("fill in large data in the program, after the migrations");
+    }
+    if let Some(module) = message.strip_prefix("no such module: ") {
+        return diagnostic.note(format!("the SQLite that molos was built with has no `{module}`"));
+    }
+    diagnostic
+}

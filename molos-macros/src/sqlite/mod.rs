@@ -1,0 +1,70 @@
+//! The SQLite wing: a sandbox to run steps in, rows to run them on, and what SQLite's errors mean for an author.
+
+pub(crate) mod affinity;
+mod canaries;
+mod explain;
+mod keys;
+mod no_transaction;
+mod references;
+mod refusal;
+mod sandbox;
+mod shadow;
+mod statements;
+mod tables;
+
+use molos_runtime::database::DatabaseError;
+use molos_runtime::rusqlite;
+use quote::quote;
+use syn::Path;
+
+use crate::check::broken;
+use crate::diagnostic::Diagnostic;
+use crate::dialect::Dialect;
+use crate::read::Rules;
+use crate::sqlite::sandbox::Sandbox;
+use crate::write::Library;
+
+/// SQLite.
+pub(crate) struct Sqlite;
+
+impl Dialect for Sqlite {
+    type Shadow = Sandbox;
+
+    const RULES: Rules = Rules {
+        check_no_transaction: no_transaction::check,
+        need_no_transaction: "`VACUUM` and pragmas",
+        explain_nul: |error| {
+            error
+                .note("SQLite would read no further than this")
+                .help("remove it; in a value, write `char(0)` or `x'00'`")
+        },
+    };
+
+    fn engine_version() -> i32 {
+        rusqlite::version_number()
+    }
+
+    fn library(molos: &Path) -> Library {
+        Library {
+            row: quote!(#molos::rusqlite::Row),
+            result: quote!(#molos::rusqlite::Result),
+            parameter: quote!(#molos::rusqlite::ToSql),
+            any: quote!(#molos::rusqlite::types::Value),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Diagnostic {
+    fn from(error: rusqlite::Error) -> Self {
+        broken(&error)
+    }
+}
+
+impl From<DatabaseError> for Diagnostic {
+    fn from(error: DatabaseError) -> Self {
+        broken(&error.source)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! What a migration must not do, and what to do instead.
+
+use molos_runtime::ForeignKeys;
+use molos_runtime::script::{TokenKind, tokens};
+
+use crate::diagnostic::Diagnostic;
+use crate::read::file::Script;
+use crate::sqlite::no_transaction::PRAGMAS;
+use crate::sqlite::sandbox::trace::{Refusal, Trace};
+use crate::words::words;
+
+/// What is said of a refusal; without one, of `VACUUM`.
+pub(super) fn refused(refusal: Option<&Refusal>) -> Diagnostic {
+    match refusal {
+        Some(Refusal::Transaction) => Diagnostic::new("a migration must not begin or end a transaction")
+            .note("each is run inside of one already, so that a failure leaves nothing behind")
+            .help("remove the statement"),
+        Some(Refusal::Attach) => Diagnostic::new("a migration must not attach another database")
+            .note("it is about this one; which files there are is known only to the program")
+            .help("attach the database in the program"),
+        Some(Refusal::Detach) => Diagnostic::new("a migration must not detach a database")
+            .help("detach it in the program, which attached it"),
+        Some(Refusal::LoadExtension) => Diagnostic::new("a migration must not load an extension")
+            .note("an extension is code that would run inside of the compiler")
+            .help("register the function in the program, and declare it: `functions = [\"name/1\"]`"),
+        Some(Refusal::Pragma(name)) => pragma(name),
+        Some(Refusal::History) => Diagnostic::new("a migration must not change the history table")
+            .note("it is where molos records what was applied; a view may read it")
+            .help("remove the statement"),
+        Some(Refusal::Runaway) => Diagnostic::new("the statement does not come to an end")
+            .note("it was stopped after 50,000,000 instructions of SQLite's virtual machine")
+            .help("give a recursive query a condition that ends it, or a `LIMIT`"),
+        Some(Refusal::Other(what)) => Diagnostic::new(format!("a migration must not do this ({what})")),
+        None => Diagnostic::new("a migration must not `VACUUM`")
+            .note("it cannot be run inside of a transaction, and a migration is run in one")
+            .help("put it into a file of its own that begins with `-- molos: no-transaction`"),
+    }
+}
+
+fn pragma(name: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::new(format!("a migration must not use `PRAGMA {name}`"));
+    match name {
+        _ if PRAGMAS.contains(&name) => {
+            diagnostic.note("it does nothing inside of a transaction, and a migration is run in one").help(
+                "put it into a file of its own that begins with `-- molos: no-transaction`, or set it in the program",
+            )
+        }
+        "synchronous" | "encoding" | "wal_checkpoint" | "incremental_vacuum" | "locking_mode" | "temp_store" => {
+            diagnostic
+                .note("it does nothing inside of a transaction, and every migration is run in one")
+                .help("set it in the program, where the database is opened")
+        }
+        "writable_schema" | "schema_version" => diagnostic
+            .note("it can leave a database that cannot be opened any more")
+            .help("write `ALTER TABLE`, or rebuild the table: create a new one, copy, drop the old, rename"),
+        "ignore_check_constraints" => diagnostic
+            .note("rows that a `CHECK` refuses would stay in the database")
+            .help("change the rows or the constraint"),
+        _ => diagnostic
+            .note("it is a setting of a connection, and would be gone with the one that migrates")
+            .help("set it in the program, where the database is opened"),
+    }
+}
+
+/// `PRAGMA foreign_keys = OFF … ON` around a rebuild says what the engine does anyway; anything else would do nothing.
+pub(super) fn foreign_keys_pragma(trace: &Trace, script: &Script) -> Result<(), Diagnostic> {
+    let switches = &trace.foreign_keys;
+    let (Some(first), Some(last)) = (switches.first(), switches.last()) else { return Ok(()) };
+    let is_pair = !first && *last;
+    if is_pair && script.directives.foreign_keys != Some(ForeignKeys::On) {
+        return Ok(());
+    }
+    let mut pragmas = script
+        .statements()
+        .filter(|statement| first_word(statement.sql).eq_ignore_ascii_case("PRAGMA"))
+        .filter(|statement| words(statement.sql).contains("foreign_keys"));
+    let pragma = if *first || is_pair { pragmas.next() } else { pragmas.last() };
+    let offset = pragma.map_or(0, |statement| statement.offset);
+    let diagnostic = if is_pair {
+        Diagnostic::new("the file switches foreign keys off, and its directive says they are on")
+            .help("remove one of the two")
+    } else {
+        Diagnostic::new("`PRAGMA foreign_keys` does nothing inside of a transaction")
+            .note("while a migration runs, foreign keys are not enforced; before the commit, every one is checked")
+            .help(if *first {
+                "to have them enforced, write `-- molos: foreign-keys = on` at the head of the file; else remove it"
+            } else {
+                "remove it, or switch them on again at the end of the file"
+            })
+    };
+    Err(script.underline_statement(diagnostic, offset))
+}
+
+/// The first word of a statement.
+pub(super) fn first_word(sql: &str) -> &str {
+    tokens(sql).find(|token| token.kind == TokenKind::Word).map_or("", |token| &sql[token.range])
+}

@@ -1,0 +1,117 @@
+//! What a migration may do while it is checked: be a database, and nothing else.
+
+mod authorizer;
+mod connection;
+mod functions;
+pub(crate) mod limits;
+pub(crate) mod trace;
+mod versions;
+
+use std::collections::BTreeSet;
+
+use molos_runtime::database::{DatabaseError, Violations};
+use molos_runtime::driver::{Settings, violations_of};
+use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
+use molos_runtime::rusqlite::{Connection, Result};
+use molos_runtime::schema::Changed;
+use molos_runtime::sqlite::{Change, SchemaReader};
+
+use crate::input::Function;
+use crate::sqlite::keys::Keys;
+use crate::sqlite::sandbox::trace::{State, Trace, Watch};
+
+/// A connection to an in-memory database, in which a script can reach nothing outside of it.
+pub(crate) struct Sandbox {
+    conn: Connection,
+    settings: Settings,
+    /// The statements of the script that is running, so far.
+    script: String,
+    watch: Watch,
+    keys: Keys,
+    schema: SchemaReader,
+}
+
+impl Sandbox {
+    /// Opens a database with an empty history table, and with stand-ins for the program's functions.
+    pub(crate) fn open(functions: &[Function]) -> Result<Self, DatabaseError> {
+        let mut conn = Connection::open_in_memory()?;
+        let watch = Watch::default();
+        for function in functions {
+            functions::register(&conn, function)?;
+        }
+        limits::set(&mut conn, &watch)?;
+        authorizer::set(&mut conn, &watch)?;
+        let settings = connection::make_ready(&mut conn)?;
+        Ok(Self {
+            conn,
+            settings,
+            script: String::new(),
+            watch,
+            keys: Keys::default(),
+            schema: SchemaReader::default(),
+        })
+    }
+
+    /// The connection, for reading the schema.
+    pub(crate) fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// The schema, as it was read last.
+    pub(crate) const fn schema_reader(&self) -> &SchemaReader {
+        &self.schema
+    }
+
+    /// Reads the schema.
+    pub(crate) fn read_schema(&mut self) -> Result<()> {
+        self.schema = SchemaReader::read(&self.conn)?;
+        Ok(())
+    }
+
+    /// Reads again what the script that ran last may have changed in the schema.
+    pub(crate) fn refresh_schema(&mut self) -> Result<Vec<Changed>> {
+        let change = self.trace().change;
+        self.schema.refresh(&self.conn, &change)
+    }
+
+    /// Changes rows without the watch that is kept over scripts, and without firing triggers. `change` returns the tables
+    /// that it has changed, and so does this.
+    pub(crate) fn arrange(
+        &mut self,
+        change: impl FnOnce(&Connection, &SchemaReader) -> BTreeSet<String>,
+    ) -> Result<BTreeSet<String>> {
+        self.conn.execute_batch("BEGIN")?;
+        self.conn.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        let changed = change(&self.conn, &self.schema);
+        self.conn.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
+        self.conn.execute_batch("COMMIT")?;
+        self.keys.touch(changed.iter().cloned());
+        Ok(changed)
+    }
+
+    /// Every foreign key that points at nothing or cannot be enforced.
+    pub(crate) fn violations_of_all(&self) -> Result<Violations, DatabaseError> {
+        violations_of(&self.conn, None)
+    }
+
+    /// What the script that ran last did, or was stopped from doing.
+    pub(crate) fn trace(&self) -> Trace {
+        self.watch.lock().trace.clone()
+    }
+
+    fn begin_watching(&self) {
+        *self.watch.lock() = State { watching: true, ..State::default() };
+    }
+
+    fn end_watching(&mut self) {
+        let script = std::mem::take(&mut self.script);
+        let state = &mut *self.watch.lock();
+        state.watching = false;
+        let trace = &mut state.trace;
+        if matches!(&trace.change, Change::Added(tables) if !tables.is_empty()) && !authorizer::only_adds(&script) {
+            trace.change = Change::Anything;
+        }
+        trace.effects.removes = trace.change == Change::Anything;
+        self.keys.after(&script, trace);
+    }
+}

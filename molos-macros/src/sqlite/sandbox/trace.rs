@@ -1,0 +1,74 @@
+//! What the sandbox saw a script do.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use molos_runtime::sqlite::Change;
+
+use crate::check::shadow::Effects;
+
+/// What the sandbox saw of the script that ran last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) effects: Effects,
+    /// What it changed in the schema.
+    pub(crate) change: Change,
+    /// What it was stopped from doing.
+    pub(crate) refusal: Option<Refusal>,
+    /// Each `PRAGMA foreign_keys = …` in it, in order: whether it switched enforcement on.
+    pub(crate) foreign_keys: Vec<bool>,
+    /// The statement that failed.
+    pub(crate) failed: Option<FailedStatement>,
+}
+
+/// A statement that failed, as the connection says it.
+#[derive(Clone, Debug)]
+pub(crate) struct FailedStatement {
+    /// The byte of the script that it is about.
+    pub(crate) offset: usize,
+    /// SQLite's own message.
+    pub(crate) message: String,
+    /// Whether it is about a constraint.
+    pub(crate) is_constraint: bool,
+    /// Whether the statement ended the transaction.
+    pub(crate) ends_transaction: bool,
+}
+
+/// Something that a migration may not do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT`, `RELEASE`.
+    Transaction,
+    /// `ATTACH`.
+    Attach,
+    /// `DETACH`.
+    Detach,
+    /// A call of `load_extension`.
+    LoadExtension,
+    /// A pragma, by name.
+    Pragma(String),
+    /// A change to the history table.
+    History,
+    /// It ran for too long.
+    Runaway,
+    /// Something that SQLite may learn to do one day.
+    Other(String),
+}
+
+/// What is seen, for the connection and for its callbacks.
+#[derive(Clone, Default)]
+pub(super) struct Watch(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Whether a script is running; if not, it is the engine's own statements.
+    pub(super) watching: bool,
+    /// How many instructions of SQLite's virtual machine it took so far.
+    pub(super) instructions: i64,
+    pub(super) trace: Trace,
+}
+
+impl Watch {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,85 @@
+//! The sandbox as the shadow database that steps are checked on.
+
+use std::collections::BTreeMap;
+
+use molos_runtime::database::DatabaseError;
+use molos_runtime::schema::Changed;
+use molos_runtime::{Migration, Object, Schema};
+
+use crate::check::failure::Failure;
+use crate::check::shadow::{Effects, Shadow};
+use crate::check::table::{Table, Unreadable};
+use crate::diagnostic::Diagnostic;
+use crate::input::Function;
+use crate::read::file::Step;
+use crate::sqlite::canaries::Planter;
+use crate::sqlite::explain::explain;
+use crate::sqlite::refusal::foreign_keys_pragma;
+use crate::sqlite::sandbox::Sandbox;
+use crate::sqlite::{references, tables};
+
+impl Shadow for Sandbox {
+    type Canaries = Planter;
+
+    fn open(functions: &[Function]) -> Result<Self, Diagnostic> {
+        Ok(Self::open(functions)?)
+    }
+
+    fn run(&mut self, step: Step<'_>, migration: Migration<'_>) -> Result<(), Failure> {
+        self.transact(|sandbox| {
+            let result = sandbox.apply(migration, step.direction);
+            let trace = sandbox.trace();
+            match result {
+                Err(error) => Err(explain(&error, &trace, step.script)),
+                Ok(()) => foreign_keys_pragma(&trace, step.script).map_err(Failure::of_its_own),
+            }
+        })
+    }
+
+    fn effects(&self) -> Effects {
+        self.trace().effects
+    }
+
+    fn schema(&self) -> &Schema {
+        self.schema_reader().schema()
+    }
+
+    fn read_schema(&mut self) -> Result<(), Diagnostic> {
+        Ok(self.read_schema()?)
+    }
+
+    fn refresh_schema(&mut self) -> Result<Vec<Changed>, Diagnostic> {
+        Ok(self.refresh_schema()?)
+    }
+
+    fn broken_references(&self) -> Result<BTreeMap<Object, String>, Diagnostic> {
+        Ok(references::broken(self.conn(), self.schema())?)
+    }
+
+    fn check_keys(&self) -> Result<Vec<Diagnostic>, Diagnostic> {
+        Ok(self.violations_of_all()?.keys().map(unenforceable).collect())
+    }
+
+    fn tables(&self) -> Result<(Vec<Table>, Vec<Unreadable>), Diagnostic> {
+        tables::read(self.conn()).map_err(|error| Diagnostic::new(format!("the schema cannot be read back: {error}")))
+    }
+
+    fn prepare(&self, statement: &str) -> Result<(), String> {
+        self.conn().prepare(statement).map(drop).map_err(|error| error.to_string())
+    }
+}
+
+impl From<DatabaseError> for Failure {
+    fn from(error: DatabaseError) -> Self {
+        Self::of_its_own(error.into())
+    }
+}
+
+fn unenforceable((table, parent): &(String, String)) -> Diagnostic {
+    if parent.is_empty() {
+        return Diagnostic::new(format!("after the last migration, a foreign key cannot be enforced: {table}"))
+            .note("with `PRAGMA foreign_keys = ON`, every change of either table would fail")
+            .help("refer to the primary key of the other table, or to columns with a `UNIQUE` index");
+    }
+    Diagnostic::new(format!("after the last migration, rows of `{table}` refer to what is not in `{parent}`"))
+}

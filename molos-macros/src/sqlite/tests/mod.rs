@@ -1,0 +1,4 @@
+//! The macro on directories for SQLite.
+
+mod directories;
+mod with_rows;

@@ -1,0 +1,255 @@
+//! What is found in a step on rows, and a step close to it in which nothing is.
+
+use std::fs;
+
+use crate::check::{Checked, check};
+use crate::diagnostic::Diagnostic;
+use crate::dialect::Dialect as _;
+use crate::input::Input;
+use crate::read::source;
+use crate::sqlite::Sqlite;
+use crate::sqlite::sandbox::Sandbox;
+
+/// What the steps are run after.
+const SHOP: &str = "\
+    CREATE TABLE users (
+        id    INTEGER PRIMARY KEY AUTOINCREMENT,
+        name  TEXT,
+        email TEXT NOT NULL UNIQUE,
+        admin BOOLEAN NOT NULL DEFAULT 0,
+        since TEXT DEFAULT CURRENT_TIMESTAMP
+    );
+    CREATE TABLE orders (
+        id      INTEGER PRIMARY KEY,
+        user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        size    TEXT NOT NULL CHECK (size IN ('s', 'm', 'l')),
+        meta    TEXT
+    );";
+
+/// What is found in scripts that are run one after the other, and what could not be tried with rows. A script that
+/// begins with `down:` is the down migration of the one before it.
+fn findings_in(scripts: &[&str]) -> Vec<String> {
+    let manifest = tempfile::tempdir().expect("a directory");
+    let directory = manifest.path().join("migrations");
+    fs::create_dir(&directory).expect("a directory");
+    let mut version = 0;
+    for script in scripts {
+        let (ending, sql) = script.strip_prefix("down:").map_or((".sql", *script), |down| (".down.sql", down));
+        version += usize::from(ending == ".sql");
+        fs::write(directory.join(format!("{version}_step{ending}")), sql).expect("a file");
+    }
+    let input: Input = syn::parse_str("").expect("no options");
+    let source = source::read(&input, manifest.path(), &Sqlite::RULES);
+    let Checked { findings, measured, errors, .. } = check::<Sandbox>(&source, &input).unwrap_or_else(Checked::from);
+    assert_eq!(errors.iter().map(Diagnostic::render).collect::<Vec<_>>(), [""; 0]);
+    let findings = findings.iter().map(|finding| format!("{}: {}", finding.version, finding.name()));
+    findings.chain(measured.unproven.iter().map(|it| format!("{}: not tried: {}", it.version, it.reason))).collect()
+}
+
+fn assert_findings(cases: &[(&str, &[&str])]) {
+    for (script, expected) in cases {
+        let expected: Vec<String> = expected.iter().map(|it| format!("2: {it}")).collect();
+        assert_eq!(findings_in(&[SHOP, script]), expected, "{script}");
+    }
+}
+
+#[test]
+fn what_only_empty_tables_take_is_found() {
+    assert_findings(&[
+        ("ALTER TABLE users ADD COLUMN x TEXT NOT NULL", &["fails-on-rows"]),
+        ("ALTER TABLE users ADD COLUMN x TEXT NOT NULL DEFAULT ''", &[]),
+        ("ALTER TABLE users ADD COLUMN x TEXT DEFAULT CURRENT_TIMESTAMP", &["fails-on-rows"]),
+        ("ALTER TABLE users ADD COLUMN x TEXT", &[]),
+        ("ALTER TABLE users ADD COLUMN x INTEGER DEFAULT 1 REFERENCES users (id)", &["fails-on-rows"]),
+        ("ALTER TABLE users ADD COLUMN x INTEGER REFERENCES users (id)", &[]),
+        ("ALTER TABLE users ADD COLUMN x TEXT DEFAULT ''; CREATE UNIQUE INDEX x ON users (x)", &["fails-on-rows"]),
+        ("ALTER TABLE users ADD COLUMN x TEXT; CREATE UNIQUE INDEX x ON users (x)", &[]),
+        ("CREATE UNIQUE INDEX names ON users (name)", &[]),
+        ("CREATE TABLE n (name TEXT NOT NULL); INSERT INTO n SELECT name FROM users", &["fails-on-rows"]),
+        ("CREATE TABLE n (name TEXT NOT NULL); INSERT INTO n SELECT name FROM users WHERE name IS NOT NULL", &[]),
+        ("CREATE TABLE n (size TEXT CHECK (size = 'm')); INSERT INTO n SELECT size FROM orders", &["fails-on-rows"]),
+        ("CREATE TABLE n (size TEXT CHECK (size <> '')); INSERT INTO n SELECT size FROM orders", &[]),
+        ("DELETE FROM users", &["fails-on-rows"]),
+        ("DELETE FROM users WHERE id NOT IN (SELECT user_id FROM orders) AND name = 'gone'", &[]),
+    ]);
+}
+
+#[test]
+fn values_are_varied_until_a_step_takes_them() {
+    assert_findings(&[
+        ("UPDATE users SET name = json_extract(name, '$.canary')", &[]),
+        (
+            "CREATE TABLE n (meta TEXT CHECK (json_valid(meta))); INSERT INTO n SELECT meta FROM orders WHERE meta <> ''",
+            &[],
+        ),
+        ("CREATE TABLE n (at TEXT NOT NULL); INSERT INTO n SELECT datetime(name) FROM users WHERE name <> ''", &[]),
+        ("CREATE TABLE n (email INTEGER NOT NULL) STRICT; INSERT INTO n SELECT email FROM users", &[]),
+        (
+            "CREATE TABLE n (a TEXT, CONSTRAINT is_uuid CHECK (length(a) = 36)); INSERT INTO n SELECT name FROM users",
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn a_step_that_takes_no_made_up_value_is_named_and_no_error() {
+    assert_findings(&[
+        ("UPDATE users SET name = json_extract(email, name)", &["not tried: malformed JSON"]),
+        ("UPDATE users SET email = json_extract(email, '$.own')", &["not tried: malformed JSON"]),
+    ]);
+}
+
+#[test]
+fn rows_that_are_gone_are_found() {
+    assert_findings(&[
+        ("DELETE FROM orders", &["data-loss orders"]),
+        ("DELETE FROM orders WHERE size = 'xl'", &[]),
+        ("-- molos: foreign-keys = on\nDELETE FROM users", &["data-loss orders", "data-loss users"]),
+        ("UPDATE orders SET meta = NULL", &[]),
+        ("DROP TABLE orders", &["drop-table orders"]),
+        (
+            "INSERT INTO orders SELECT NULL, id, 's', NULL FROM users; DELETE FROM orders WHERE meta IS NULL",
+            &["data-loss orders"],
+        ),
+    ]);
+}
+
+/// A rebuild of `users` with these columns and this copy.
+fn rebuild(columns: &str, copy: &str) -> String {
+    format!(
+        "CREATE TABLE u ({columns}); INSERT INTO u {copy} FROM users; DROP TABLE users; ALTER TABLE u RENAME TO users;"
+    )
+}
+
+#[test]
+fn a_column_that_a_rebuild_does_not_copy_is_found() {
+    const SAME: &str = "id INTEGER PRIMARY KEY, name TEXT, email TEXT NOT NULL UNIQUE, admin BOOLEAN NOT NULL DEFAULT 0, \
+                        since TEXT DEFAULT CURRENT_TIMESTAMP";
+    const MOVED: &str =
+        "id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT, admin BOOLEAN NOT NULL DEFAULT 0, since TEXT";
+    let all = "(id, name, email, admin, since) SELECT id, name, email, admin, since";
+    assert_findings(&[
+        (&rebuild(SAME, all), &[]),
+        (&rebuild(SAME, "SELECT *"), &[]),
+        (&rebuild(MOVED, all), &[]),
+        (&rebuild(MOVED, "SELECT *"), &["data-loss users.email", "data-loss users.name"]),
+        (&rebuild(SAME, "(id, email, admin, since) SELECT id, email, admin, since"), &["data-loss users.name"]),
+        (&rebuild(SAME, "(id, name, email, since) SELECT id, name, email, since"), &["data-loss users.admin"]),
+        (&rebuild(SAME, "(id, name, email, admin) SELECT id, name, email, admin"), &["data-loss users.since"]),
+        (&rebuild(SAME, "SELECT id, lower(name), email || '', admin, since"), &[]),
+        (&rebuild(SAME, "SELECT id, email, email, admin, since"), &["data-loss users.name"]),
+        (&rebuild(SAME, "SELECT id, coalesce(name, email), email, admin, since"), &[]),
+    ]);
+}
+
+#[test]
+fn a_sequence_that_goes_back_is_found() {
+    const SAME: &str = "id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, email TEXT NOT NULL UNIQUE, \
+                        admin BOOLEAN NOT NULL DEFAULT 0, since TEXT DEFAULT CURRENT_TIMESTAMP";
+    let careless = rebuild(SAME, "SELECT *");
+    let careful = careless.replace(
+        "DROP TABLE users;",
+        "UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = 'users') WHERE name = 'u'; \
+         DROP TABLE users;",
+    );
+    assert_findings(&[(&careless, &["sequence-reset users"]), (&careful, &[])]);
+}
+
+#[test]
+fn what_refers_to_what_is_gone_is_found_where_it_breaks() {
+    let names = "CREATE VIEW names AS SELECT name FROM users;";
+    let trigger =
+        "CREATE TRIGGER t AFTER INSERT ON orders BEGIN UPDATE users SET name = 'x' WHERE id = new.user_id; END;";
+    let drop = "DROP TABLE orders; DROP TABLE users;";
+    let of_drop = ["2: drop-table orders", "2: drop-table users"];
+    assert_eq!(findings_in(&[&format!("{SHOP}{names}"), drop]), [of_drop[0], of_drop[1], "2: broken-reference names"]);
+    assert_eq!(findings_in(&[&format!("{SHOP}{names}"), &format!("DROP VIEW names; {drop}")]), of_drop);
+    let users =
+        rebuild("id INTEGER PRIMARY KEY, email TEXT, admin BOOLEAN, since TEXT", "SELECT id, email, admin, since");
+    let no_names = format!("PRAGMA legacy_alter_table = ON; {users}");
+    let column = "2: drop-column users.name";
+    let unique = "2: drop-unique users.email";
+    assert_eq!(findings_in(&[&format!("{SHOP}{trigger}"), &no_names]), [column, unique, "2: broken-reference t"]);
+    let again = format!("DROP TRIGGER t; {no_names}");
+    assert_eq!(findings_in(&[&format!("{SHOP}{trigger}"), &again]), [column, unique]);
+    let later = "DROP VIEW names; CREATE TABLE x (y);";
+    assert_eq!(findings_in(&[&format!("{SHOP}{names}"), drop, later]).len(), 3, "it is said once");
+}
+
+#[test]
+fn down_migrations_are_tried_with_rows() {
+    let up = "ALTER TABLE users ADD COLUMN nick TEXT";
+    let cascade = "down:-- molos: foreign-keys = on\nALTER TABLE users DROP COLUMN nick";
+    assert_eq!(findings_in(&[SHOP, up, cascade]), [""; 0]);
+    let up = "CREATE TABLE n (name TEXT NOT NULL); INSERT INTO n SELECT email FROM users; \
+              ALTER TABLE users DROP COLUMN name;";
+    let down = "down:ALTER TABLE users ADD COLUMN name TEXT NOT NULL; DROP TABLE n;";
+    let findings = findings_in(&["CREATE TABLE users (email TEXT NOT NULL, name TEXT NOT NULL)", up, down]);
+    assert_eq!(findings, ["2: drop-column users.name", "2: failing-down"]);
+    let seed = findings_in(&[
+        SHOP,
+        "INSERT INTO users (email) VALUES ('root')",
+        "down:DELETE FROM users WHERE email = 'root'",
+    ]);
+    assert_eq!(seed, [""; 0]);
+}
+
+#[test]
+fn rows_are_made_for_every_kind_of_table() {
+    // Deleting them all is found only where there are some.
+    let tables = [
+        "a TEXT NOT NULL CHECK (a IN ('x', 'y')), b INTEGER CHECK (b BETWEEN 3 AND 9), c REAL CHECK (c >= 0 AND c <= 1)",
+        "a TEXT PRIMARY KEY CHECK (length(a) = 64), b TEXT NOT NULL CHECK (json_valid(b))",
+        "a BLOB NOT NULL CHECK (length(a) = 2), b BLOB NOT NULL CHECK (length(b) = 32), c, d DECIMAL(10, 2) NOT NULL",
+        "a INTEGER NOT NULL, b INTEGER NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID; CREATE TABLE unused (x",
+        "a INT NOT NULL, b ANY NOT NULL, c TEXT NOT NULL AS (a || b) STORED) STRICT; CREATE TABLE unused (x",
+        "id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES t (id)",
+        "u INTEGER PRIMARY KEY REFERENCES u (id), a TEXT NOT NULL); CREATE TABLE u (id INTEGER PRIMARY KEY, b TEXT UNIQUE",
+        "a, b, FOREIGN KEY (a, b) REFERENCES u (a, b)); CREATE TABLE u (a TEXT NOT NULL, b TEXT NOT NULL, PRIMARY KEY (a, b)",
+        "at TEXT NOT NULL CHECK (at GLOB '2*Z'), id TEXT NOT NULL CHECK (id LIKE '%-%-%-%-%'), ok BOOLEAN NOT NULL",
+        "a TEXT, b TEXT, CONSTRAINT one_of CHECK ((a IS NULL) <> (b IS NULL))",
+        "\"select\" TEXT NOT NULL, [a b] TEXT NOT NULL, \"é\" TEXT NOT NULL UNIQUE",
+    ];
+    for columns in tables {
+        let create = format!("CREATE TABLE t ({columns});");
+        assert_eq!(findings_in(&[&create, "DELETE FROM t"]), ["2: data-loss t"], "{create}");
+        assert_eq!(
+            findings_in(&[&create, "ALTER TABLE t ADD COLUMN new TEXT", "DELETE FROM t WHERE new IS NULL"]).len(),
+            1
+        );
+    }
+}
+
+#[test]
+fn rows_are_made_that_refer_to_each_other() {
+    let cycle = "CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER NOT NULL REFERENCES u (id));
+                 CREATE TABLE u (id INTEGER PRIMARY KEY, t INTEGER NOT NULL REFERENCES t (id));";
+    assert_eq!(findings_in(&[cycle, "DELETE FROM t"]), ["2: fails-on-rows"]);
+    assert_eq!(findings_in(&[cycle, "DELETE FROM t; DELETE FROM u"]), ["2: data-loss t", "2: data-loss u"]);
+}
+
+#[test]
+fn a_table_that_no_row_can_be_made_for_is_named() {
+    let findings = findings_in(&["CREATE TABLE t (a TEXT NOT NULL CHECK (a = upper(a) || lower(a)))", "DELETE FROM t"]);
+    assert_eq!(
+        findings,
+        ["1: not tried: no rows could be made up for `t`: CHECK constraint failed: a = upper(a) || lower(a)"]
+    );
+}
+
+#[test]
+fn triggers_do_not_fire_when_rows_are_made() {
+    let log = "CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 0)); CREATE TABLE t (a TEXT); \
+               CREATE TRIGGER no AFTER INSERT ON t BEGIN SELECT raise(ABORT, 'no'); END;";
+    assert_eq!(findings_in(&[log, "DROP TRIGGER no; DELETE FROM t;"]), ["2: data-loss t"]);
+}
+
+#[test]
+fn rows_that_a_step_put_in_stay_as_they_are() {
+    let seed = "CREATE TABLE roles (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, config TEXT NOT NULL); \
+                INSERT INTO roles VALUES (1, 'admin', 'level=9'), (2, 'user', 'level=1');";
+    let parse = "UPDATE roles SET config = json_extract(config, '$.canary') WHERE name NOT IN ('admin', 'user'); \
+                 CREATE TABLE n (level TEXT NOT NULL); \
+                 INSERT INTO n SELECT nullif(substr(config, 7), '') FROM roles WHERE id < 3;";
+    assert_eq!(findings_in(&[seed, parse, "INSERT INTO roles VALUES (3, 'guest', '');"]), [""; 0]);
+}

@@ -1,0 +1,141 @@
+//! `MIGRATIONS`: the static list of a directory's migrations.
+
+use std::collections::BTreeSet;
+
+use molos_runtime::{Fingerprint, ForeignKeys};
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+use syn::Path;
+
+use crate::check::{LossesOfMigration, Measured};
+use crate::input::Input;
+use crate::lint::finding::Loss;
+use crate::read::file::{MigrationFile, Script};
+use crate::read::lock::{self, Lock};
+use crate::read::source::Source;
+use crate::write::directory_test::directory_test;
+use crate::write::docs::migrations_doc;
+
+/// `MIGRATIONS`, and what keeps it in step with the directory.
+pub(crate) fn migrations(
+    source: &Source,
+    measured: &Measured,
+    engine_version: i32,
+    lock: &Lock,
+    input: &Input,
+) -> TokenStream {
+    let molos = &input.molos;
+    let Source { directory, migrations, files, .. } = source;
+    let set = &input.set;
+    let mut text = String::new();
+    let entries: Vec<_> = migrations
+        .iter()
+        .map(|file| {
+            let fingerprint = measured.fingerprints.get(&file.version).copied().unwrap_or_default();
+            entry(file, fingerprint, measured.losses.get(&file.version), &mut text, molos)
+        })
+        .collect();
+    let doc = migrations_doc(source, &measured.unproven);
+    let own = files.iter().map(String::as_str).chain(lock.file()).map(|file| format!("/{directory}/{file}"));
+    let of_base = |base: &Source| -> Vec<String> {
+        base.files.iter().map(|file| format!("/{}/{file}", base.directory)).collect()
+    };
+    let tracked = own.chain(source.bases.iter().flat_map(of_base));
+    let after = source.bases.iter().filter_map(|it| base(it, molos));
+    let table_prefix = &input.table_prefix;
+    let engine_version = Literal::i32_unsuffixed(engine_version);
+    let hooks = input.hooks.iter().map(|(version, run)| quote!(#molos::StepHook { version: #version, run: #run }));
+    let request = lock::REQUEST;
+    let check = directory_test(source, input);
+    quote! {
+        #[doc = #doc]
+        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::Embedded {
+            set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
+            hooks: const { &[#(#hooks),*] }, checked_on: #engine_version,
+            manifest_dir: if ::core::cfg!(debug_assertions) {
+                ::core::option::Option::Some(::core::env!("CARGO_MANIFEST_DIR"))
+            } else {
+                ::core::option::Option::None
+            },
+        });
+
+        // Named so that an edit of one of these files compiles this crate again, and so does a request for a lock.
+        const _: &[&[u8]] = &[
+            #(::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #tracked))),*
+        ];
+        const _: ::core::option::Option<&::core::primitive::str> = ::core::option_env!(#request);
+
+        #check
+    }
+}
+
+/// The last migration of a directory that this one comes after.
+fn base(base: &Source, molos: &Path) -> Option<TokenStream> {
+    let last = base.migrations.last()?;
+    let (directory, name) = (&base.directory, last.name());
+    let version = Literal::i64_unsuffixed(last.version);
+    let checksum = Literal::byte_string(last.checksum.as_bytes());
+    Some(quote! {
+        #molos::Base { directory: #directory, version: #version, name: #name, checksum: *#checksum }
+    })
+}
+
+/// Adds a migration to the text of its directory, and says where it is.
+fn entry(
+    file: &MigrationFile,
+    fingerprint: Fingerprint,
+    losses: Option<&LossesOfMigration>,
+    text: &mut String,
+    molos: &Path,
+) -> TokenStream {
+    let number = Literal::usize_unsuffixed;
+    let version = Literal::i64_unsuffixed(file.version);
+    let checksum = Literal::byte_string(file.checksum.as_bytes());
+    let fingerprint = Literal::byte_string(fingerprint.as_bytes());
+    let (start, path) = (number(text.len()), number(file.up.path.len()));
+    let (name_start, name_len) = (number(file.name.start), number(file.name.len()));
+    let down = file.down.as_ref();
+    let (up_len, down_len) = (number(file.up.sql().len()), number(down.map_or(0, |down| down.sql().len())));
+    let (up_line, down_line) = (file.up.line(), down.map_or(1, Script::line));
+    let (up_line, down_line) = (Literal::u32_unsuffixed(up_line), Literal::u32_unsuffixed(down_line));
+    let (up_keys, down_keys) = (keys(Some(&file.up)), keys(down));
+    let up_no_transaction = file.up.directives.no_transaction;
+    let down_no_transaction = down.is_some_and(|down| down.directives.no_transaction);
+    *text += &file.up.path;
+    *text += file.up.sql();
+    *text += down.map_or("", Script::sql);
+    let reason = file.up.directives.irreversible.as_deref();
+    *text += reason.unwrap_or_default();
+    let irreversible = match reason.map(|reason| number(reason.len())) {
+        None => quote!(::core::option::Option::None),
+        Some(len) => quote!(::core::option::Option::Some(#len)),
+    };
+    let (up_losses, down_losses) = losses.map(|losses| (lines(&losses.up), lines(&losses.down))).unwrap_or_default();
+    *text += &up_losses;
+    *text += &down_losses;
+    let (up_losses, down_losses) = (number(up_losses.len()), number(down_losses.len()));
+    quote! {
+        #molos::Entry {
+            version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
+            up: #up_len, down: #down_len, irreversible: #irreversible, up_losses: #up_losses, down_losses: #down_losses, up_line: #up_line, down_line: #down_line,
+            up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
+            up_no_transaction: #up_no_transaction, down_no_transaction: #down_no_transaction,
+        }
+    }
+}
+
+/// A table a line, or a table and, behind a tab, a column.
+fn lines(losses: &BTreeSet<Loss>) -> String {
+    let line = |(table, column): &Loss| match column {
+        None => format!("{table}\n"),
+        Some(column) => format!("{table}\t{column}\n"),
+    };
+    losses.iter().map(line).collect()
+}
+
+fn keys(script: Option<&Script>) -> TokenStream {
+    match script.and_then(|script| script.directives.foreign_keys).unwrap_or_default() {
+        ForeignKeys::Off => quote!(Off),
+        ForeignKeys::On => quote!(On),
+    }
+}

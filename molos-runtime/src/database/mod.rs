@@ -1,0 +1,68 @@
+//! What a database has to be able to do for migrations to be run on it: a few small traits, which each wing implements
+//! for the connections of its drivers. The algorithm is written once, for all of them.
+//!
+//! The traits are asynchronous, and a blocking connection's futures are ready when they are first polled, so that the
+//! same code serves both.
+
+mod error;
+mod ready;
+mod traits;
+
+pub use error::{DatabaseError, Failure};
+pub use ready::{BoxFuture, ready};
+pub use traits::{
+    Connection, Database, Driver, Files, History, Inspect, Run, Schemas, Sealed, Settings, Statements, Tokens, Transact,
+};
+
+/// The database that is meant where none is named.
+pub use crate::sqlite::Sqlite as DefaultDatabase;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::tool::Tool;
+
+/// How many rows violate a foreign key, by child and parent table.
+///
+/// A key that cannot be checked at all counts once, with what the database says of it for the parent.
+pub type Violations = BTreeMap<(String, String), u64>;
+
+/// What became of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// It is sound.
+    Sound,
+    /// There was nothing to copy: the database has no table yet. There is no file.
+    Nothing,
+    /// It is not sound, for this reason.
+    Unsound(String),
+}
+
+/// Why a file was not put back.
+#[derive(Debug)]
+pub enum PutBack {
+    /// It is no backup, for this reason.
+    NotABackup(String),
+    /// Another connection held the database for as long as was waited.
+    Busy(Duration, DatabaseError),
+    /// The database failed.
+    Failed(DatabaseError),
+}
+
+/// The history of another tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The tool.
+    pub tool: Tool,
+    /// What it says was applied.
+    pub applied: Claimed,
+}
+
+/// What another tool says was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Migrations of these versions, in their order.
+    Versions(Vec<i64>),
+    /// So many, from the first on.
+    Count(usize),
+}

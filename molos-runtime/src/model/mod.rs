@@ -1,0 +1,16 @@
+//! Plain data and pure rules: no database in here.
+
+pub mod adopted;
+pub mod checksum;
+pub mod error;
+pub mod event;
+pub mod history;
+pub mod layout;
+pub mod migration;
+pub mod observe;
+pub mod plan;
+pub mod rehearsal;
+pub mod report;
+pub mod script;
+pub mod sets;
+pub mod tool;

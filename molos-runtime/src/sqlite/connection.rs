@@ -1,0 +1,180 @@
+//! A connection of rusqlite's, and its transactions.
+
+use std::thread;
+use std::time::Duration;
+
+use fallible_iterator::FallibleIterator as _;
+use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
+use rusqlite::{Batch, Connection};
+
+use super::error::{is_interrupt, offset_in};
+use super::keys::violations_of;
+use super::{Handle, Hook, Sqlite};
+use crate::database::{DatabaseError, Failure, Run, Transact, Violations};
+use crate::model::error::DatabaseFailure;
+use crate::model::migration::ForeignKeys;
+use crate::model::script::Statement;
+
+/// The settings of a connection before a migration.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    foreign_keys: bool,
+    /// A script's own change of it is put back at its end, and here if the program's code panics in the middle.
+    legacy_alter_table: bool,
+    /// `None` when there is no timeout to put back: a busy handler of the program's own cannot be read, and so is
+    /// never replaced.
+    busy_timeout: Option<Duration>,
+}
+
+impl Run for Handle<'_> {
+    type Database = Sqlite;
+
+    async fn begin_script(&mut self, keys: ForeignKeys) -> Result<(), DatabaseError> {
+        // Unlike the pragma, which does nothing inside of a transaction, this takes effect at once.
+        self.0.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, keys == ForeignKeys::On)?;
+        Ok(())
+    }
+
+    async fn end_script(&mut self, settings: &Settings) -> Result<(), DatabaseError> {
+        self.0.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+        self.0.set_db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, settings.legacy_alter_table)?;
+        Ok(())
+    }
+
+    async fn execute(&mut self, statement: Statement<'_>) -> Result<(), DatabaseError> {
+        execute(self.0, statement.sql)?;
+        if self.0.is_autocommit() { Err(transaction_ended()) } else { Ok(()) }
+    }
+
+    async fn execute_alone(&mut self, statement: Statement<'_>) -> Result<(), DatabaseError> {
+        execute(self.0, statement.sql)?;
+        if self.0.is_autocommit() { Ok(()) } else { Err(transaction_ended()) }
+    }
+
+    async fn hook(&mut self, hook: Hook) -> Result<(), DatabaseError> {
+        // A savepoint is gone when the transaction that it belongs to has ended, even if there is another one by then.
+        self.0.execute_batch("SAVEPOINT _molos_hook")?;
+        hook(self.0).map_err(DatabaseError::other)?;
+        self.0.execute_batch("RELEASE _molos_hook").map_err(|_| transaction_ended())
+    }
+
+    async fn violations(&mut self) -> Result<Violations, DatabaseError> {
+        violations_of(self.0, None)
+    }
+}
+
+impl Transact for Handle<'_> {
+    async fn in_transaction(&mut self) -> Result<bool, DatabaseError> {
+        Ok(!self.0.is_autocommit())
+    }
+
+    async fn enter(&mut self) -> Result<Settings, DatabaseError> {
+        enter(self.0)
+    }
+
+    async fn leave(&mut self, settings: &Settings) -> Result<(), DatabaseError> {
+        leave(self.0, settings)
+    }
+
+    fn abandon(&mut self, settings: &Settings) {
+        // Neither can be reported from here; the panic that leads here is the one to see.
+        let _ = rollback(self.0);
+        let _ = leave(self.0, settings);
+    }
+
+    async fn begin(&mut self) -> Result<(), DatabaseError> {
+        Ok(self.0.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    async fn commit(&mut self) -> Result<(), DatabaseError> {
+        Ok(self.0.execute_batch("COMMIT")?)
+    }
+
+    async fn rollback(&mut self) -> Result<(), DatabaseError> {
+        rollback(self.0)
+    }
+
+    async fn pause(&mut self, duration: Duration) {
+        thread::sleep(duration);
+    }
+}
+
+fn enter(conn: &Connection) -> Result<Settings, DatabaseError> {
+    let foreign_keys = conn.db_config(SQLITE_DBCONFIG_ENABLE_FKEY)?;
+    let legacy_alter_table = conn.db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE)?;
+    let busy_timeout = stop_waiting(conn)?;
+    conn.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+    Ok(Settings { foreign_keys, legacy_alter_table, busy_timeout })
+}
+
+fn leave(conn: &Connection, settings: &Settings) -> Result<(), DatabaseError> {
+    conn.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, settings.foreign_keys)?;
+    conn.set_db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, settings.legacy_alter_table)?;
+    if let Some(timeout) = settings.busy_timeout {
+        conn.busy_timeout(timeout)?;
+    }
+    Ok(())
+}
+
+fn rollback(conn: &Connection) -> Result<(), DatabaseError> {
+    let mut attempts = 100;
+    // Some failures, a full disk among them, have already rolled back: https://sqlite.org/lang_transaction.html
+    while !conn.is_autocommit() {
+        match conn.execute_batch("ROLLBACK") {
+            // A thread that interrupts the migration over and over may hit this statement, too.
+            Err(error) if is_interrupt(&error) && attempts > 0 => attempts -= 1,
+            result => return Ok(result?),
+        }
+    }
+    Ok(())
+}
+
+fn transaction_ended() -> DatabaseError {
+    let source = "it ended the transaction that it was run in".into();
+    DatabaseError { failure: Failure::TransactionEnded, offset: None, source }
+}
+
+/// Runs a statement of a script.
+fn execute(conn: &Connection, statement: &str) -> Result<(), DatabaseError> {
+    run_statement(conn, statement).map_err(|error| {
+        let offset = Some(offset_in(statement, &error));
+        let error = DatabaseError::from(error);
+        // A full disk is not the statement's fault: whatever SQLite has a code of its own for keeps its kind.
+        let failure = if error.failure == DatabaseFailure::Other.into() { Failure::Statement } else { error.failure };
+        DatabaseError { failure, offset, ..error }
+    })
+}
+
+pub(super) fn run_statement(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    let mut batch = Batch::new(conn, sql);
+    while let Some(mut statement) = batch.next()? {
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+    }
+    Ok(())
+}
+
+/// Has a connection fail at once where another holds the database. Returns the timeout to put back.
+pub(super) fn stop_waiting(conn: &Connection) -> rusqlite::Result<Option<Duration>> {
+    // An authorizer may not let it be read; it is left alone then.
+    let milliseconds: u32 = conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).unwrap_or(0);
+    let timeout = (milliseconds > 0).then_some(Duration::from_millis(milliseconds.into()));
+    if timeout.is_some() {
+        conn.busy_timeout(Duration::ZERO)?;
+    }
+    Ok(timeout)
+}
+
+/// Has a connection fail at once where another holds the database: the one who waits is the engine, with events, and as
+/// long as it was told.
+pub(super) fn without_waiting<T>(
+    conn: &Connection,
+    look: impl FnOnce(&Connection) -> Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
+    let busy_timeout = stop_waiting(conn)?;
+    let found = look(conn);
+    if let Some(timeout) = busy_timeout {
+        conn.busy_timeout(timeout)?;
+    }
+    found
+}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/locked_newer");
+
+fn main() {}
