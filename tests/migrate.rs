@@ -768,3 +768,15 @@ fn a_migration_made_at_run_time_can_say_what_a_file_can() {
         matches!(error.kind(), ErrorKind::Irreversible { reason: Some(reason), .. } if reason == "that was all");
     assert!(is_told, "{error}");
 }
+
+#[test]
+fn a_migrator_can_be_shared_between_threads_and_kept_in_a_static() {
+    static MIGRATOR: std::sync::LazyLock<Migrator<'static>> = std::sync::LazyLock::new(|| {
+        static LIST: &[Migration<'static>] = &[];
+        static EMPTY: Migrations<'static> = Migrations::new("app", "migrations", LIST);
+        Migrator::new(&EMPTY).on_event(|event| println!("{event:?}"))
+    });
+    let migrate = || MIGRATOR.migrate(&mut Connection::open_in_memory().expect("a database")).expect("nothing to do");
+    let report = std::thread::spawn(migrate).join().expect("no panic");
+    assert_eq!(report.to_string(), "up to date");
+}

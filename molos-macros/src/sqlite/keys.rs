@@ -64,14 +64,10 @@ impl Keys {
     pub(crate) fn violations(&mut self, conn: &Connection) -> Result<Violations, DatabaseError> {
         for table in self.stale(conn)? {
             let mut violations = violations_of(conn, Some(&table))?;
-            violations.retain(|(_, parent), _| !parent.is_empty());
+            violations.retain(|violation| !violation.parent.is_empty());
             self.violations.insert(table, violations);
         }
-        let mut violations = Violations::new();
-        for (key, count) in self.violations.values().flatten() {
-            *violations.entry(key.clone()).or_default() += count;
-        }
-        Ok(violations)
+        Ok(self.violations.values().flatten().cloned().collect())
     }
 
     /// The tables to look at again.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use molos_runtime::database::DatabaseError;
 use molos_runtime::schema::Changed;
-use molos_runtime::{Migration, Object, Schema};
+use molos_runtime::{Migration, Object, Schema, Violation};
 
 use crate::check::failure::Failure;
 use crate::check::shadow::{Effects, Shadow};
@@ -57,7 +57,7 @@ impl Shadow for Sandbox {
     }
 
     fn check_keys(&self) -> Result<Vec<Diagnostic>, Diagnostic> {
-        Ok(self.violations_of_all()?.keys().map(unenforceable).collect())
+        Ok(self.violations_of_all()?.iter().map(unenforceable).collect())
     }
 
     fn tables(&self) -> Result<(Vec<Table>, Vec<Unreadable>), Diagnostic> {
@@ -75,7 +75,7 @@ impl From<DatabaseError> for Failure {
     }
 }
 
-fn unenforceable((table, parent): &(String, String)) -> Diagnostic {
+fn unenforceable(Violation { table, parent, .. }: &Violation) -> Diagnostic {
     if parent.is_empty() {
         return Diagnostic::new(format!("after the last migration, a foreign key cannot be enforced: {table}"))
             .note("with `PRAGMA foreign_keys = ON`, every change of either table would fail")

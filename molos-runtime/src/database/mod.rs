@@ -17,15 +17,15 @@ pub use traits::{
 /// The database that is meant where none is named.
 pub use crate::sqlite::Sqlite as DefaultDatabase;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::model::error::Violation;
 use crate::model::tool::Tool;
 
 /// How many rows violate a foreign key, by child and parent table.
 ///
-/// A key that cannot be checked at all counts once, with what the database says of it for the parent.
-pub type Violations = BTreeMap<(String, String), u64>;
+/// A key that cannot be checked at all counts once, without a parent, and with what the database says of it for the table.
+pub type Violations = Vec<Violation>;
 
 /// What became of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -243,7 +243,7 @@ pub(crate) async fn check_keys<R: Run>(
     steps: &[Migration<'_, R::Database>],
     before: &Violations,
 ) -> Result<(), Error> {
-    let violations = more(before, &violations(conn).await?);
+    let violations = more(before, violations(conn).await?);
     if violations.is_empty() {
         return Ok(());
     }
@@ -252,7 +252,7 @@ pub(crate) async fn check_keys<R: Run>(
 
 /// Checks every foreign key of a database that no migration is run on.
 pub(crate) async fn check_all_keys<R: Run>(conn: &mut R) -> Result<(), Error> {
-    let violations = more(&Violations::new(), &violations(conn).await?);
+    let violations = violations(conn).await?;
     if violations.is_empty() {
         Ok(())
     } else {
@@ -260,12 +260,13 @@ pub(crate) async fn check_all_keys<R: Run>(conn: &mut R) -> Result<(), Error> {
     }
 }
 
-fn more(before: &Violations, after: &Violations) -> Vec<Violation> {
-    let grown = |(key, count): (&(String, String), &u64)| {
-        let rows = count.saturating_sub(before.get(key).copied().unwrap_or(0));
-        (rows > 0).then(|| Violation { table: key.0.clone(), parent: key.1.clone(), rows })
+fn more(before: &Violations, after: Violations) -> Vec<Violation> {
+    let grown = |violation: Violation| {
+        let known = before.iter().find(|known| known.tables() == violation.tables()).map_or(0, |known| known.rows);
+        let rows = violation.rows.saturating_sub(known);
+        (rows > 0).then_some(Violation { rows, ..violation })
     };
-    after.iter().filter_map(grown).collect()
+    after.into_iter().filter_map(grown).collect()
 }
 
 /// The database's failure at something that is not a migration's statement.

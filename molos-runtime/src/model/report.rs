@@ -276,7 +276,10 @@ pub struct Milliseconds(pub Duration);
 
 impl fmt::Display for Milliseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} ms", self.0.as_secs_f64() * 1000.0)
+        // The formatting of floating-point numbers would be a large part of a small program.
+        let rounded = self.0.saturating_add(Duration::from_micros(50));
+        let milliseconds = rounded.as_secs().saturating_mul(1000).saturating_add(rounded.subsec_millis().into());
+        write!(f, "{milliseconds}.{} ms", rounded.subsec_micros() / 100 % 10)
     }
 }
 
@@ -303,8 +306,8 @@ pub struct Seconds(pub Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0.as_millis() / 100;
-        match (tenths / 10, tenths % 10) {
+        let tenths = u64::from(self.0.subsec_millis() / 100);
+        match (self.0.as_secs(), tenths) {
             (seconds, 0) => write!(f, "{seconds} s"),
             (seconds, tenth) => write!(f, "{seconds}.{tenth} s"),
         }

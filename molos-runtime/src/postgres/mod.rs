@@ -13,6 +13,35 @@ use crate::database::{Connection, Database, Sealed, Statements, Tokens};
 use crate::model::migration::Migration;
 
 /// PostgreSQL.
+///
+/// ```no_run
+/// # use molos_runtime as molos;
+/// use molos::{Migration, Migrations, Postgres};
+///
+/// const NOTES: &str = "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL)";
+///
+/// # #[cfg(feature = "postgres")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let list: [Migration<'_, Postgres>; 1] = [Migration::new(1, "notes", NOTES).with_down("DROP TABLE notes")];
+/// let mut client = postgres::Client::connect("host=localhost user=app", postgres::NoTls)?;
+/// println!("{}", Migrations::new("app", "migrations", &list).migrate(&mut client)?);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "postgres"))]
+/// # fn main() {}
+/// ```
+///
+/// On a `tokio_postgres::Client` the same calls return futures. A list for one kind of database and a connection to another
+/// do not go together:
+///
+/// ```compile_fail,E0271
+/// # use molos_runtime as molos;
+/// use molos::{Migration, Migrations, Postgres, rusqlite::Connection};
+///
+/// let list: [Migration<'_, Postgres>; 1] = [Migration::new(1, "notes", "CREATE TABLE notes (body text)")];
+/// let mut conn = Connection::open_in_memory().unwrap();
+/// Migrations::new("app", "migrations", &list).migrate(&mut conn).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Postgres {}
 

@@ -77,7 +77,8 @@ impl std::error::Error for Plain {
 pub(super) fn without_path(error: rusqlite::Error) -> DatabaseError {
     match error {
         rusqlite::Error::SqliteFailure(failure, Some(_)) if failure.code == ErrorCode::CannotOpen => {
-            DatabaseError::from(rusqlite::Error::SqliteFailure(failure, None))
+            let message = "unable to open database file".to_owned();
+            DatabaseError::from(rusqlite::Error::SqliteFailure(failure, Some(message)))
         }
         error => DatabaseError::from(error),
     }

@@ -58,7 +58,7 @@ impl fmt::Display for Location {
 }
 
 /// Rows whose foreign keys point at nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
     /// The table that the rows are in.
@@ -67,6 +67,18 @@ pub struct Violation {
     pub parent: String,
     /// How many there are more than before.
     pub rows: u64,
+}
+
+impl Violation {
+    /// A row of `table` that refers to what is not in `parent`.
+    pub(crate) const fn new(table: String, parent: String) -> Self {
+        Self { table, parent, rows: 1 }
+    }
+
+    /// The tables that it is about.
+    pub(crate) fn tables(&self) -> (&str, &str) {
+        (&self.table, &self.parent)
+    }
 }
 
 impl fmt::Display for Violation {
