@@ -17,10 +17,11 @@ use molos::{DatabaseFailure, ErrorKind, Event, Migration, Migrations, Migrator, 
 
 /// What can be read of a connection's settings.
 fn settings(conn: &Connection) -> Vec<i64> {
-    const PRAGMAS: [&str; 11] = [
+    const PRAGMAS: [&str; 12] = [
         "busy_timeout",
         "cache_size",
         "cache_spill",
+        "cell_size_check",
         "defer_foreign_keys",
         "foreign_keys",
         "ignore_check_constraints",
@@ -30,7 +31,7 @@ fn settings(conn: &Connection) -> Vec<i64> {
         "synchronous",
         "writable_schema",
     ];
-    let read = |pragma: &&str| conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).unwrap_or(-1);
+    let read = |pragma: &&str| conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).expect(pragma);
     PRAGMAS.iter().map(read).collect()
 }
 

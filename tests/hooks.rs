@@ -54,18 +54,27 @@ fn a_hook_is_run_with_its_migration_and_is_part_of_the_plan_and_of_the_status() 
 
 #[test]
 fn a_hook_that_fails_undoes_what_came_before_it() {
-    for (transaction, left) in [(Transactions::Single, 2), (Transactions::PerMigration, 2)] {
-        let mut conn = with_token("broken");
-        let migrator = Migrator::new(&db::MIGRATIONS).transactions(transaction);
-        let error = migrator.migrate(&mut conn).expect_err("it cannot be hashed");
-        assert!(matches!(error.kind(), ErrorKind::Hook));
-        assert_eq!(
-            format!("{error:#}"),
-            "the hook of migration 2 (hash_tokens) failed: token 1 cannot be hashed\n\
-             help: what this call had not committed is undone; correct the hook and run again"
-        );
-        assert_eq!(token(&conn), "broken");
-        assert_eq!(migrator.status(&mut conn).expect("a status").pending(), left);
+    let mut conn = with_token("broken");
+    let error = db::MIGRATIONS.migrate(&mut conn).expect_err("it cannot be hashed");
+    assert!(matches!(error.kind(), ErrorKind::Hook));
+    assert_eq!(
+        format!("{error:#}"),
+        "the hook of migration 2 (hash_tokens) failed: token 1 cannot be hashed\n\
+         help: what this call had not committed is undone; correct the hook and run again"
+    );
+    assert_eq!(token(&conn), "broken");
+
+    let list = [
+        Migration::new(1, "first", "CREATE TABLE a (b)"),
+        Migration::new(2, "second", "INSERT INTO a VALUES (1)").with_hook(|_| Err("it cannot be done".into())),
+    ];
+    let migrations = Migrations::new("app", "migrations", &list);
+    for (transactions, pending, rows) in [(Transactions::Single, 2, None), (Transactions::PerMigration, 1, Some(0))] {
+        let mut conn = Connection::open_in_memory().expect("a database");
+        let migrator = Migrator::new(&migrations).transactions(transactions);
+        migrator.migrate(&mut conn).expect_err("the hook fails");
+        assert_eq!(migrator.status(&mut conn).expect("a status").pending(), pending);
+        assert_eq!(conn.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0)).ok(), rows);
     }
 }
 

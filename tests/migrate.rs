@@ -623,17 +623,6 @@ fn verify_finds_rows_that_refer_to_nothing() -> Result {
 }
 
 #[test]
-fn a_long_script_costs_time_in_its_length_and_not_its_square() -> Result {
-    // rusqlite's `execute_batch` copies all that is left of a script for every statement in it.
-    let script = "INSERT INTO notes (body) VALUES ('some text of a certain length');\n".repeat(20_000);
-    let list = [NOTES, Migration::new(2, "seed", &script)];
-    let mut conn = memory();
-    app(&list).migrate(&mut conn)?;
-    assert_eq!(count(&conn, "notes"), 20_000);
-    Ok(())
-}
-
-#[test]
 fn a_database_that_cannot_be_written_says_so() -> Result {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("app.db");
