@@ -123,7 +123,7 @@ const GROUPS: &[&str] = &["Target {", "OtherHistory {", "Backup {", "Database(Da
 /// SQL is shown from files that are compiled somewhere, and a compiler's words from its snapshots.
 #[test]
 fn sql_and_compile_errors_are_those_of_tests() {
-    const COMPILED: &[&str] = &["docs/sql/instead", "migrations", "tests/fixtures", "tests/ui"];
+    const COMPILED: &[&str] = &["docs/sql/instead", "migrations", "tests/fixtures", "tests/compiler/tests/ui"];
     let mut shown = 0;
     for (path, chapter) in chapters() {
         for (language, lines) in blocks(&chapter) {
@@ -215,7 +215,7 @@ fn the_picture_shows_what_the_compiler_says() {
     let text: String = svg.split('<').map(|element| element.split_once('>').map_or("", |(_, text)| text)).collect();
     let text = text.replace("&gt;", ">").replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&");
     let drawn: BTreeSet<&str> = text.lines().map(str::trim).collect();
-    let snapshot = read("tests/ui/readme.stderr").replace("ui/readme/", "migrations/");
+    let snapshot = read("tests/compiler/tests/ui/readme.stderr").replace("ui/readme/", "migrations/");
     for line in snapshot.lines().filter(|line| !line.contains("readme")).map(str::trim) {
         // The compiler's own arrow is below another line there.
         if !line.starts_with('^') && !line.starts_with("| ") {

@@ -1,4 +1,4 @@
-//! Draws `docs/src/compile-error.svg`: what the compiler says of the migrations in `tests/ui/readme`.
+//! Draws `docs/src/compile-error.svg`: what the compiler says of the migrations in `tests/compiler/tests/ui/readme`.
 //!
 //! Run it with `cargo run --package molos-docs-compile-error` after a change of these errors. `tests/book.rs` finds out
 //! when that was forgotten.
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     fs::create_dir_all(&migrations)?;
     fs::create_dir_all(app.join("src"))?;
-    for file in fs::read_dir(repository.join("tests/ui/readme"))? {
+    for file in fs::read_dir(repository.join("tests/compiler/tests/ui/readme"))? {
         let file = file?;
         fs::copy(file.path(), migrations.join(file.file_name()))?;
     }

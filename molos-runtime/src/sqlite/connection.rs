@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+#[allow(unused_imports, reason = "the batch of an older rusqlite has a `next` of its own")]
 use fallible_iterator::FallibleIterator as _;
 use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
 use rusqlite::{Batch, Connection};

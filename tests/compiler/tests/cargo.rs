@@ -26,7 +26,7 @@ struct Program {
 
 impl Program {
     fn new(name: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository");
         let target =
             Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("tests/trybuild");
         let program = Self { directory: tempfile::tempdir().expect("a directory"), target };
