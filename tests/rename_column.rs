@@ -1,7 +1,7 @@
 //! A column is renamed with everything that names it.
 
 use molos::rusqlite::{Connection, Result};
-use molos::{RenameError, rename_column};
+use molos::sqlite::{RenameError, rename_column};
 
 fn database() -> Result<Connection> {
     let conn = Connection::open_in_memory()?;

@@ -9,7 +9,6 @@ mod migrator;
 mod model;
 #[cfg(any(feature = "postgres", feature = "tokio-postgres"))]
 pub mod postgres;
-mod rename;
 pub mod schema;
 pub mod sqlite;
 
@@ -61,7 +60,6 @@ pub use model::report::{Milliseconds, UtcTime};
 pub use model::report::{Report, SetStatus, State, Status, StepReport, StepStatus};
 pub use model::sets::Sets;
 pub use model::tool::Tool;
-pub use rename::{RenameError, rename_column};
 pub use rusqlite;
 pub use schema::{Difference, Fact, Fingerprint, NotAFingerprint, Object, ObjectKind, Schema};
 pub use sqlite::table::{Insert, Key, Keyed, Table};

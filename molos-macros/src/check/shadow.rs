@@ -10,6 +10,7 @@ use crate::check::rows::{DefaultValue, TableRows};
 use crate::check::table::{Table, Unreadable};
 use crate::diagnostic::Diagnostic;
 use crate::input::Function;
+use crate::lint::loss;
 use crate::read::file::Step;
 
 /// A database that the compiler runs steps on, in which a script can reach nothing outside of it.
@@ -18,6 +19,9 @@ use crate::read::file::Step;
 pub(crate) trait Shadow: Sized {
     /// The rows that are made up in it.
     type Canaries: Canaries<Self>;
+
+    /// What the database says of losses.
+    const LOSSES: loss::Rules;
 
     /// Opens one with an empty history table, and with stand-ins for the program's functions.
     fn open(functions: &[Function]) -> Result<Self, Diagnostic>;

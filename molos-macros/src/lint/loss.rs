@@ -10,8 +10,19 @@ use crate::lint::finding::{
     NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET,
 };
 use crate::read::file::{MigrationFile, Script, underline_statement};
-use crate::sqlite::affinity::{Affinity, affinity};
 use crate::words::words;
+
+/// What a database says of losses.
+pub(crate) struct Rules {
+    /// Whether a column of the first declared type can hold values that one of the second cannot. In lower case.
+    pub(crate) is_narrower: fn(&str, &str) -> bool,
+    /// When somebody would notice that a view or trigger refers to what is not there.
+    pub(crate) broken_reference: &'static str,
+    /// What the numbers that the database gives out start from after a rebuild.
+    pub(crate) sequence_reset: &'static str,
+    /// How a rebuild of this table keeps the last number that was given out.
+    pub(crate) keep_sequence: fn(&str) -> String,
+}
 
 /// What a step took away from the schema.
 pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_>) -> Vec<Finding> {
@@ -80,16 +91,17 @@ pub(crate) struct Losses<'f> {
     direction: Direction,
     script: &'f Script,
     shown: &'f str,
+    rules: &'static Rules,
     pub(crate) found: Vec<Finding>,
 }
 
 impl<'f> Losses<'f> {
-    pub(crate) const fn up(file: &'f MigrationFile, shown: &'f str) -> Self {
-        Self { version: file.version, direction: Direction::Up, script: &file.up, shown, found: Vec::new() }
+    pub(crate) const fn up(file: &'f MigrationFile, shown: &'f str, rules: &'static Rules) -> Self {
+        Self { version: file.version, direction: Direction::Up, script: &file.up, shown, rules, found: Vec::new() }
     }
 
-    pub(crate) const fn down(file: &MigrationFile, script: &'f Script, shown: &'f str) -> Self {
-        Self { version: file.version, direction: Direction::Down, script, shown, found: Vec::new() }
+    pub(crate) const fn down(file: &MigrationFile, script: &'f Script, shown: &'f str, rules: &'static Rules) -> Self {
+        Self { version: file.version, direction: Direction::Down, script, shown, rules, found: Vec::new() }
     }
 
     /// Adds what takes rows or values away.
@@ -115,14 +127,11 @@ impl<'f> Losses<'f> {
             Some(offset) => underline_statement(error, script, self.shown, offset),
             None => error,
         };
-        let diagnostic = error.note(note(lint));
+        let diagnostic = error.note(note(lint, self.rules));
         let allow = format!("`-- molos: allow {lint} {subject}` at the head of the file");
         let diagnostic = match lint {
             SEQUENCE_RESET => diagnostic
-                .help(format!(
-                    "before the old table is dropped: `UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence \
-                     WHERE name = '{subject}') WHERE name = '<the new table>'`"
-                ))
+                .help((self.rules.keep_sequence)(&subject))
                 .help(format!("if it does not matter, write {allow}")),
             BROKEN_REFERENCE => diagnostic
                 .help("drop it in this file, and create it again as it is to be")
@@ -141,7 +150,7 @@ impl<'f> Losses<'f> {
         for (at, (column, declared)) in before.iter().enumerate() {
             let subject = format!("{name}.{column}");
             match after.iter().find(|(after, _)| after == column) {
-                Some((_, now)) if is_narrower(declared, now) => {
+                Some((_, now)) if (self.rules.is_narrower)(declared, now) => {
                     let what = format!("makes `{subject}` {}, which was {}", type_name(now), type_name(declared));
                     self.add(NARROW_TYPE, subject, &[name, column], &what);
                 }
@@ -175,17 +184,15 @@ impl<'f> Losses<'f> {
 }
 
 /// What follows from a finding of this kind.
-fn note(lint: &str) -> &'static str {
+fn note(lint: &str, rules: &Rules) -> &'static str {
     match lint {
-        BROKEN_REFERENCE => "SQLite says so only when it is used for the first time, or at the next `ALTER TABLE`",
+        BROKEN_REFERENCE => rules.broken_reference,
         DATA_LOSS => "found out with rows that were made up: every table had some before each migration",
         DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
         DROP_UNIQUE => "duplicates that come in cannot be taken back, and an upsert that relies on it fails",
         LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
         NARROW_TYPE => "not every value that is there can be one of the new type",
-        SEQUENCE_RESET => {
-            "`AUTOINCREMENT` goes on from the largest id that was copied, not from the largest ever given out"
-        }
+        SEQUENCE_RESET => rules.sequence_reset,
         _ => "a program of an older version would still use the old name",
     }
 }
@@ -241,13 +248,6 @@ fn is_unique(schema: &Schema, table: &str, facts: &[Fact], wanted: &[KeyPart]) -
     let of_indexes = schema.facts().filter(|(object, _)| object.kind == ObjectKind::Index && object.table == table);
     let mut all = facts.iter().chain(of_indexes.flat_map(|(_, facts)| facts)).filter_map(Fact::unique_columns);
     all.any(|unique| unique.iter().filter_map(compared).all(|part| wanted.contains(&part)))
-}
-
-fn is_narrower(before: &str, after: &str) -> bool {
-    match (affinity(before), affinity(after)) {
-        (_, Affinity::Text | Affinity::Blob) | (Affinity::Integer | Affinity::Real, Affinity::Numeric) => false,
-        (before, after) => before != after,
-    }
 }
 
 fn type_name(declared: &str) -> String {

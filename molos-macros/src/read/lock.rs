@@ -234,9 +234,7 @@ impl Lock {
     fn other_schema(&self, Entry { version, name, .. }: &Entry) -> Diagnostic {
         self.shipped(
             Diagnostic::new(format!("migration {version} ({name}) leads to another schema than when it was locked"))
-                .note(
-                    "no file that has shipped was edited, so it is this SQLite that reads one otherwise",
-                )
+                .note("no file that has shipped was edited, so this version of the database reads one otherwise")
                 .help("if databases have it, go back to the one from before, or let `verify` on one of them say what differs"),
         )
     }

@@ -21,3 +21,11 @@ pub(crate) fn affinity(declared: &str) -> Affinity {
         () => Affinity::Numeric,
     }
 }
+
+/// Whether a column that is declared as the first can hold values that one that is declared as the second cannot.
+pub(crate) fn is_narrower(before: &str, after: &str) -> bool {
+    match (affinity(before), affinity(after)) {
+        (_, Affinity::Text | Affinity::Blob) | (Affinity::Integer | Affinity::Real, Affinity::Numeric) => false,
+        (before, after) => before != after,
+    }
+}

@@ -1,6 +1,6 @@
 //! The SQLite wing: a sandbox to run steps in, rows to run them on, and what SQLite's errors mean for an author.
 
-pub(crate) mod affinity;
+mod affinity;
 mod canaries;
 mod explain;
 mod keys;

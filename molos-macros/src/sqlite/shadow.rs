@@ -11,7 +11,9 @@ use crate::check::shadow::{Effects, Shadow};
 use crate::check::table::{Table, Unreadable};
 use crate::diagnostic::Diagnostic;
 use crate::input::Function;
+use crate::lint::loss;
 use crate::read::file::Step;
+use crate::sqlite::affinity::is_narrower;
 use crate::sqlite::canaries::Planter;
 use crate::sqlite::explain::explain;
 use crate::sqlite::refusal::foreign_keys_pragma;
@@ -20,6 +22,18 @@ use crate::sqlite::{references, tables};
 
 impl Shadow for Sandbox {
     type Canaries = Planter;
+
+    const LOSSES: loss::Rules = loss::Rules {
+        is_narrower,
+        broken_reference: "SQLite says so only when it is used for the first time, or at the next `ALTER TABLE`",
+        sequence_reset: "`AUTOINCREMENT` goes on from the largest id that was copied, not from the largest ever given out",
+        keep_sequence: |table| {
+            format!(
+                "before the old table is dropped: `UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence \
+                 WHERE name = '{table}') WHERE name = '<the new table>'`"
+            )
+        },
+    };
 
     fn open(functions: &[Function]) -> Result<Self, Diagnostic> {
         Ok(Self::open(functions)?)

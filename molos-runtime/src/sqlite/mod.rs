@@ -14,6 +14,7 @@ pub mod monitor;
 mod pieces;
 #[cfg(feature = "r2d2")]
 pub mod r2d2;
+mod rename;
 mod schema;
 mod scope;
 pub mod table;
@@ -27,6 +28,7 @@ use rusqlite::Connection;
 
 pub use self::catalog::Catalog;
 pub use self::connection::Settings;
+pub use self::rename::{RenameError, rename_column};
 #[doc(hidden)]
 pub use self::schema::{Change, SchemaReader};
 use crate::Migration;

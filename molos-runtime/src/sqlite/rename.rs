@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::sqlite::catalog::{self, Kind, quote};
+use super::catalog::{self, Kind, quote};
 
 /// Why a column was not renamed. The table is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum RenameError {
 /// conn.execute_batch("CREATE TABLE keys (id INTEGER PRIMARY KEY, allowed_modules TEXT)")?;
 ///
 /// let tx = conn.transaction()?;
-/// molos::rename_column(&tx, "keys", "allowed_modules", "allowed_scopes")?;
+/// molos::sqlite::rename_column(&tx, "keys", "allowed_modules", "allowed_scopes")?;
 /// tx.commit()?;
 /// assert!(conn.prepare("SELECT allowed_scopes FROM keys").is_ok());
 /// # Ok(())
