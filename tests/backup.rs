@@ -10,11 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use common::{STEPS, assert_whole, count, database, library, library_to};
+use molos::__private::Script;
 use molos::rusqlite::Connection;
 use molos::rusqlite::functions::FunctionFlags;
 use molos::{
     BackupProblem, Checksum, Error, ErrorKind, Event, ForeignKeys, Keep, Migration, Migrations, Migrator, Rollback,
-    Script, Transactions,
+    Transactions,
 };
 use tempfile::TempDir;
 

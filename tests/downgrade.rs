@@ -3,10 +3,11 @@
 mod common;
 
 use common::{STEPS, assert_whole, database, library, library_to};
+use molos::__private::Script;
 use molos::rusqlite::Connection;
 use molos::{
-    Checksum, Error, ErrorKind, ForeignKeys, Migration, Migrations, Migrator, Schema, Script, StoredDownProblem,
-    TargetProblem, Transactions,
+    Checksum, Error, ErrorKind, ForeignKeys, Migration, Migrations, Migrator, Schema, StoredDownProblem, TargetProblem,
+    Transactions,
 };
 
 type Done = std::result::Result<(), Box<dyn std::error::Error>>;

@@ -12,7 +12,7 @@ const CHECKSUM: &str = "07070707070707070707070707070707070707070707070707070707
 
 /// A step with the checksum that these histories have, whatever its SQL is.
 fn step(version: i64) -> Migration<'static> {
-    let script = |sql| molos::Script { sql, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false };
+    let script = |sql| molos::__private::Script { sql, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false };
     // Those with an odd version have no way back.
     let down = (version % 2 == 0).then(|| script("SELECT 2"));
     Migration::of_file(version, "step", "step", Checksum::from_bytes([7; 32]), script("SELECT 1"), down)

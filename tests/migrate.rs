@@ -32,7 +32,7 @@ mod notes_with_on {
 
 /// A step whose checksum is the one of its version, whatever its SQL is.
 const fn step(version: u8, name: &'static str, up: &'static str) -> Migration<'static> {
-    let script = molos::Script { sql: up, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false };
+    let script = molos::__private::Script { sql: up, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false };
     let checksum = molos::Checksum::from_bytes([version; 32]);
     Migration::of_file(version as i64, name, name, checksum, script, None)
 }

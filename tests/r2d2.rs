@@ -4,9 +4,10 @@
 use std::sync::Barrier;
 use std::thread;
 
+use molos::__private::Script;
 use molos::r2d2::{Manager, Pool, PooledConnection};
 use molos::rusqlite::Connection;
-use molos::{Checksum, DatabaseFailure, ErrorKind, ForeignKeys, Migration, Migrations, Migrator, Script};
+use molos::{Checksum, DatabaseFailure, ErrorKind, ForeignKeys, Migration, Migrations, Migrator};
 
 const NOTES: Migration<'static> = migration(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)");
 const TAGS: Migration<'static> = migration(2, "tags", "CREATE TABLE tags (tag TEXT NOT NULL)");

@@ -4,11 +4,10 @@ mod common;
 
 use std::sync::Mutex;
 
+use molos::__private::Base;
 use molos::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos::rusqlite::{Connection, OpenFlags};
-use molos::{
-    Base, Checksum, Error, ErrorKind, Event, Migration, Migrations, Migrator, Rollback, SetsProblem, Transactions,
-};
+use molos::{Checksum, Error, ErrorKind, Event, Migration, Migrations, Migrator, Rollback, SetsProblem, Transactions};
 
 use common::{memory, tables};
 

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use comfy_table::Cell;
+use molos_runtime::__private::{Milliseconds, UtcTime};
 use molos_runtime::rusqlite::Connection;
 use molos_runtime::{
-    AdoptedSet, BackupProblem, Difference, Direction, Error, ErrorKind, Fact, Keep, Loss, Migration, Migrator,
-    Milliseconds, Plan, Report, Rollback, SetStatus, State, Status, StepRehearsal, StepReport, StepStatus,
-    Transactions, UtcTime,
+    AdoptedSet, BackupProblem, Difference, Direction, Error, ErrorKind, Fact, Keep, Loss, Migration, Migrator, Plan,
+    Report, Rollback, SetStatus, State, Status, StepRehearsal, StepReport, StepStatus, Transactions,
 };
 
 use crate::ask::confirm;

@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use molos_runtime::layout::{self, Layout, Mark, Named, mark};
-use molos_runtime::script::{TokenKind, tokens};
-use molos_runtime::{Migrations, down_path};
+use molos_runtime::__private::down_path;
+use molos_runtime::__private::layout::{self, Layout, Mark, Named, mark};
+use molos_runtime::__private::script::{TokenKind, tokens};
+use molos_runtime::Migrations;
 
 use crate::output::Failure;
 
@@ -200,7 +201,7 @@ fn write(path: PathBuf, text: &str) -> Result<PathBuf, Failure> {
 mod tests {
     use std::time::Duration;
 
-    use molos_runtime::Embedded;
+    use molos_runtime::__private::Embedded;
 
     use super::*;
 

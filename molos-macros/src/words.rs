@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use molos_runtime::script::{TokenKind, tokens};
+use molos_runtime::__private::script::{TokenKind, tokens};
 
 /// What a name in quotes can begin and end with.
 pub(crate) const QUOTES: [char; 5] = ['"', '`', '[', ']', '\''];

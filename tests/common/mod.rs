@@ -53,8 +53,8 @@ const fn step(version: u8, name: &'static str, up: &'static str, down: &'static 
     Migration::of_file(version as i64, name, name, checksum, script(up), Some(script(down)))
 }
 
-const fn script(sql: &str) -> molos::Script<'_> {
-    molos::Script { sql, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false }
+const fn script(sql: &str) -> molos::__private::Script<'_> {
+    molos::__private::Script { sql, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false }
 }
 
 /// A new database in memory.

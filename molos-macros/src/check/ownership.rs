@@ -1,7 +1,7 @@
 //! Which tables a set may change: its own, and not those of the sets that it comes after.
 
+use molos_runtime::__private::Changed;
 use molos_runtime::Schema;
-use molos_runtime::schema::Changed;
 
 use crate::check::shadow::Effects;
 use crate::diagnostic::{Diagnostic, list};

@@ -63,8 +63,8 @@ impl<'s, S: Shadow> Runner<'s, S> {
 
 /// A migration as the engine takes it.
 fn as_migration(file: &MigrationFile) -> Migration<'_> {
-    fn script(script: &Script) -> molos_runtime::Script<'_> {
-        molos_runtime::Script {
+    fn script(script: &Script) -> molos_runtime::__private::Script<'_> {
+        molos_runtime::__private::Script {
             sql: script.sql(),
             line: script.line(),
             keys: script.directives.foreign_keys.unwrap_or_default(),

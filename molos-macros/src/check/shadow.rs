@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use molos_runtime::schema::Changed;
+use molos_runtime::__private::Changed;
 use molos_runtime::{Migration, Object, Schema};
 
 use crate::check::failure::Failure;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use molos_runtime::schema::Changed;
+use molos_runtime::__private::Changed;
 use molos_runtime::{Difference, Fingerprint, Object, ObjectKind, Schema};
 
 use crate::check::Unproven;

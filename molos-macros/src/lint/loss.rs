@@ -1,7 +1,8 @@
 //! What a migration would take away from the rows that are there and from the programs that use them, as the schema tells.
 
-use molos_runtime::schema::{Changed, Column, KeyPart};
-use molos_runtime::script::statements;
+use molos_runtime::__private::Changed;
+use molos_runtime::__private::script::statements;
+use molos_runtime::schema::{Column, KeyPart};
 use molos_runtime::{Direction, Fact, ObjectKind, Schema};
 
 use crate::diagnostic::{Diagnostic, list};

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use molos_runtime::__private::script::{TokenKind, tokens};
 use molos_runtime::ForeignKeys;
-use molos_runtime::script::{TokenKind, tokens};
 
 use crate::diagnostic::{Diagnostic, list, nearest};
 use crate::lint::finding::{

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use molos_runtime::normalise;
-use molos_runtime::script::position;
+use molos_runtime::__private::normalise;
+use molos_runtime::__private::script::position;
 
 use crate::diagnostic::Diagnostic;
 use crate::read::source::Reader;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use molos_runtime::layout::Layout;
-use molos_runtime::script::{Statement, position, statement_at, statements};
+use molos_runtime::__private::layout::Layout;
+use molos_runtime::__private::script::{Statement, position, statement_at, statements};
 use molos_runtime::{Checksum, Direction};
 
 use crate::diagnostic::Diagnostic;

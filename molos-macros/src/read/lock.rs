@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
-use molos_runtime::script::{TokenKind, tokens};
-use molos_runtime::{Checksum, Direction, Fingerprint, normalise};
+use molos_runtime::__private::normalise;
+use molos_runtime::__private::script::{TokenKind, tokens};
+use molos_runtime::{Checksum, Direction, Fingerprint};
 
 use crate::check::Fingerprints;
 use crate::diagnostic::Diagnostic;

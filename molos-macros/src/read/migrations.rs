@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use molos_runtime::layout::{self, Layout, Misnamed, Named};
-use molos_runtime::script::is_blank;
-use molos_runtime::{Checksum, down_path};
+use molos_runtime::__private::down_path;
+use molos_runtime::__private::layout::{self, Layout, Misnamed, Named};
+use molos_runtime::__private::script::is_blank;
+use molos_runtime::Checksum;
 
 use crate::diagnostic::{Diagnostic, list};
 use crate::read::file::{MigrationFile, Script};

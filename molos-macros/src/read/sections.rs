@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use molos_runtime::__private::layout::{Mark, mark};
+use molos_runtime::__private::script::{Token, TokenKind, is_blank, tokens};
 use molos_runtime::Direction;
-use molos_runtime::layout::{Mark, mark};
-use molos_runtime::script::{Token, TokenKind, is_blank, tokens};
 
 use crate::diagnostic::Diagnostic;
 use crate::read::Rules;

@@ -1,6 +1,6 @@
 //! What SQLite says of a step that fails, said to the author of the file.
 
-use molos_runtime::script::{Token, statement_at, tokens};
+use molos_runtime::__private::script::{Token, statement_at, tokens};
 use molos_runtime::{Error, ErrorKind};
 
 use crate::check::failure::{Cause, Constraint, Failure, Message};

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use molos_runtime::driver::{DatabaseError, Violations, violations_of};
+use molos_runtime::__private::Change;
+use molos_runtime::__private::violations_of;
+use molos_runtime::database::{DatabaseError, Violations};
 use molos_runtime::rusqlite::{Connection, Result};
-use molos_runtime::sqlite::{Change, catalog};
+use molos_runtime::sqlite::catalog;
 
 use crate::sqlite::sandbox::trace::Trace;
 use crate::words::words;

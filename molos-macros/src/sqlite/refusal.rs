@@ -1,7 +1,7 @@
 //! What a migration must not do, and what to do instead.
 
+use molos_runtime::__private::script::{TokenKind, tokens};
 use molos_runtime::ForeignKeys;
-use molos_runtime::script::{TokenKind, tokens};
 
 use crate::diagnostic::Diagnostic;
 use crate::read::file::Script;

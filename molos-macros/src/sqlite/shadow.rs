@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use molos_runtime::__private::Changed;
 use molos_runtime::database::DatabaseError;
-use molos_runtime::schema::Changed;
 use molos_runtime::{Migration, Object, Schema, Violation};
 
 use crate::check::failure::Failure;

@@ -44,12 +44,13 @@ pub(crate) fn migrations(
     let after = source.bases.iter().filter_map(|it| base(it, molos));
     let table_prefix = &input.table_prefix;
     let engine_version = Literal::i32_unsuffixed(engine_version);
-    let hooks = input.hooks.iter().map(|(version, run)| quote!(#molos::StepHook { version: #version, run: #run }));
+    let hooks =
+        input.hooks.iter().map(|(version, run)| quote!(#molos::__private::StepHook { version: #version, run: #run }));
     let request = lock::REQUEST;
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
-        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::Embedded {
+        pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::__private::Embedded {
             set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
             hooks: const { &[#(#hooks),*] }, checked_on: #engine_version,
             manifest_dir: if ::core::cfg!(debug_assertions) {
@@ -76,7 +77,7 @@ fn base(base: &Source, molos: &Path) -> Option<TokenStream> {
     let version = Literal::i64_unsuffixed(last.version);
     let checksum = Literal::byte_string(last.checksum.as_bytes());
     Some(quote! {
-        #molos::Base { directory: #directory, version: #version, name: #name, checksum: *#checksum }
+        #molos::__private::Base { directory: #directory, version: #version, name: #name, checksum: *#checksum }
     })
 }
 
@@ -115,7 +116,7 @@ fn entry(
     *text += &down_losses;
     let (up_losses, down_losses) = (number(up_losses.len()), number(down_losses.len()));
     quote! {
-        #molos::Entry {
+        #molos::__private::Entry {
             version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
             up: #up_len, down: #down_len, irreversible: #irreversible, up_losses: #up_losses, down_losses: #down_losses, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,

@@ -25,11 +25,13 @@ pub enum Difference {
 }
 
 /// An object that is not as it was, and what was and is said of it: nothing while it was not there.
-#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
+    /// Which one.
     pub object: Object,
+    /// What was said of it.
     pub before: Option<Vec<Fact>>,
+    /// What is said of it.
     pub after: Option<Vec<Fact>>,
 }
 

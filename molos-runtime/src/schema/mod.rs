@@ -2,15 +2,14 @@
 //!
 //! A database's own part of molos makes the facts from its catalog. Here they are compared, printed and hashed.
 
-mod difference;
+pub(crate) mod difference;
 mod fact;
 mod fingerprint;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-#[doc(hidden)]
-pub use difference::Changed;
+pub(crate) use difference::Changed;
 pub use difference::Difference;
 pub use fact::{
     Action, Check, Column, Conflict, Event, Expression, Fact, ForeignKey, Generated, Index, KeyPart, PrimaryKey, Term,

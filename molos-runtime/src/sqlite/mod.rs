@@ -15,7 +15,7 @@ mod pieces;
 #[cfg(feature = "r2d2")]
 pub mod r2d2;
 mod rename;
-mod schema;
+pub(crate) mod schema;
 mod scope;
 pub mod table;
 pub mod tokens;
@@ -29,8 +29,6 @@ use rusqlite::Connection;
 pub use self::catalog::Catalog;
 pub use self::connection::Settings;
 pub use self::rename::{RenameError, rename_column};
-#[doc(hidden)]
-pub use self::schema::{Change, SchemaReader};
 use crate::Migration;
 use crate::database::{self, Database, Sealed, Statements, Tokens, ready};
 

@@ -1,6 +1,7 @@
 //! The tokens of a `CREATE` statement, each in the one form in which it is compared.
 
-use crate::script::{TokenKind, tokens};
+use super::tokens::tokens;
+use crate::model::script::TokenKind;
 
 /// A token of a statement that SQLite keeps in its schema, which is therefore known to be right.
 #[derive(Clone, Debug)]

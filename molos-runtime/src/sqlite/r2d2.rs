@@ -31,7 +31,7 @@ const OPENING: &str = "opening the database of the pool";
 ///
 /// ```
 /// # use molos_runtime as molos;
-/// # use molos::{Checksum, ForeignKeys, Migration, Migrations, Script};
+/// # use molos::{Checksum, ForeignKeys, Migration, Migrations, __private::Script};
 /// # const UP: Script<'static> = Script { sql: "CREATE TABLE notes (body TEXT NOT NULL)", line: 1, keys: ForeignKeys::Off, no_transaction: false };
 /// # const NOTES: Migration<'static> = Migration::of_file(1, "notes", "notes", Checksum::from_bytes([1; 32]), UP, None);
 /// # static MIGRATIONS: Migrations<'static> = Migrations::new("app", "migrations", &[NOTES]);

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{Change, SchemaReader};
+use super::schema::{Change, SchemaReader};
 use crate::{Fingerprint, Schema};
 
 mod property;

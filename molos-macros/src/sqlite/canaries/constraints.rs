@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use molos_runtime::script::{TokenKind, tokens};
+use molos_runtime::__private::script::{TokenKind, tokens};
 
 use crate::words::QUOTES;
 

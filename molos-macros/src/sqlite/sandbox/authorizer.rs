@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use molos_runtime::__private::Change;
 use molos_runtime::HISTORY_TABLE;
 use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::{Connection, Result};
-use molos_runtime::sqlite::Change;
 
 use crate::check::shadow::Effects;
 use crate::sqlite::sandbox::trace::{Refusal, State, Watch};

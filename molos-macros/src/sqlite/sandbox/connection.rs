@@ -1,10 +1,11 @@
 //! The engine's view of the sandbox: a connection that is watched while it runs a script.
 
+use molos_runtime::__private::script::Statement;
+use molos_runtime::__private::{Handle, Settings};
+use molos_runtime::__private::{Listener, engine};
 use molos_runtime::database::{DatabaseError, Failure, History as _, Run, Transact as _, Violations, ready};
-use molos_runtime::driver::{Handle, Settings};
 use molos_runtime::rusqlite::{self, ErrorCode};
-use molos_runtime::script::Statement;
-use molos_runtime::{Direction, Error, ForeignKeys, Hook, Listener, Migration, Sqlite, engine};
+use molos_runtime::{Direction, Error, ForeignKeys, Hook, Migration, Sqlite};
 
 use crate::sqlite::sandbox::Sandbox;
 use crate::sqlite::sandbox::trace::{FailedStatement, Trace};

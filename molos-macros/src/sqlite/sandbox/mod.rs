@@ -9,12 +9,12 @@ mod versions;
 
 use std::collections::BTreeSet;
 
+use molos_runtime::__private::Changed;
+use molos_runtime::__private::{Change, SchemaReader};
+use molos_runtime::__private::{Settings, violations_of};
 use molos_runtime::database::{DatabaseError, Violations};
-use molos_runtime::driver::{Settings, violations_of};
 use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::{Connection, Result};
-use molos_runtime::schema::Changed;
-use molos_runtime::sqlite::{Change, SchemaReader};
 
 use crate::input::Function;
 use crate::sqlite::keys::Keys;
