@@ -1,4 +1,4 @@
-// Of several definitions of a link, the first counts. Those of the README are paths in the repository, which docs.rs has not.
+// Of several definitions of a link, the first counts. Those of the README are paths in the repository, and lead nowhere on docs.rs.
 #![doc = "[book]: https://docs.rs/crate/molos/latest/source/docs/src/introduction.md"]
 #![doc = "[lints]: https://docs.rs/crate/molos/latest/source/docs/src/lints.md"]
 #![doc = "[moving]: https://docs.rs/crate/molos/latest/source/docs/src/moving.md"]
@@ -95,7 +95,7 @@ pub use molos_cli as cli;
 /// | `-- molos: allow <what> <of what>` | that is what is meant, and no error: see below |
 /// | `-- molos: no-transaction` | the file is run by itself, outside of any transaction, and not while the crate compiles: only `VACUUM` and the pragmas `auto_vacuum`, `journal_mode` and `page_size`; what comes before it is committed first |
 /// | `-- molos: unfinished` | a compile error until the line is removed: `db new` writes it, so that nothing applies what is not written yet |
-/// | `-- molos: irreversible = <the reason>` | there is no way back; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
+/// | `-- molos: irreversible = <the reason>` | there is no down migration; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
 ///
 /// # What is an error until the file allows it
 ///
@@ -117,7 +117,7 @@ pub use molos_cli as cli;
 /// | `sequence-reset` | a rebuild of an `AUTOINCREMENT` table that does not copy its row in `sqlite_sequence` | `-- molos: allow sequence-reset users` |
 /// | `broken-reference` | `DROP TABLE users` with a view or trigger that uses it | `-- molos: allow broken-reference active_users` |
 /// | `fails-on-rows` | `ADD COLUMN … NOT NULL` without a default; a `UNIQUE`, `CHECK` or `NOT NULL` that rows which are there may break | `-- molos: allow fails-on-rows` |
-/// | `inexact-down` | a way back that leads to another schema than the one before its migration | in the way back, `-- molos: allow inexact-down` |
+/// | `inexact-down` | a down migration that leads to another schema than the one before its migration | in the down migration, `-- molos: allow inexact-down` |
 ///
 /// The option `lints = { drop_column = "warn" }` makes one of them a warning (`"deny"` is the default, `"allow"` says
 /// nothing); it is shown as the use of something deprecated, and is an error again when the migration is to be locked.
@@ -133,13 +133,13 @@ pub use molos_cli as cli;
 /// the values is an error. What fails for another reason, as a function of the program's own may, or a table that no row
 /// can be made up for, is no error; the documentation of `MIGRATIONS` names it, and why.
 ///
-/// Virtual tables get no rows, and a way back is tried with rows, too.
+/// Virtual tables get no rows, and a down migration is tried with rows, too.
 ///
 /// # `molos.lock`
 ///
 /// With the environment variable `MOLOS_LOCK` set to `update`, the macro writes this file into the directory, with a line for
 /// each migration, and adds those that are not in it; with `overwrite`, it writes the file anew. What it lists may not
-/// change any more. With `baseline`, it adds them although they do what would have to be allowed, or have a way back
+/// change any more. With `baseline`, it adds them although they do what would have to be allowed, or have a down migration
 /// that fails, and notes what: for a directory that was begun with another tool.
 ///
 /// # Compile errors
@@ -150,16 +150,16 @@ pub use molos_cli as cli;
 /// - **A file** is named like none of the layouts, or like one but with a version that is too large; is not UTF-8 or
 ///   has a NUL character; is a symbolic link that leads out of the directory or nowhere; cannot be read.
 /// - **Two files** have one version (`1_a.sql` and `001_b.sql`, too); are laid out in different ways; are a down
-///   without its up; are two ways back of one migration.
+///   without its up; are two down migrations of one migration.
 /// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
 ///   up; ask to be run outside of a transaction.
 /// - **A directive** says `unfinished`; is unknown, allows what is unknown, does not say what it is about, has a wrong value,
-///   or stands below a statement or above the first section; says `irreversible` in a way back or beside one.
+///   or stands below a statement or above the first section; says `irreversible` in a down migration or beside one.
 /// - **A file with `no-transaction`** has a statement that could be left half done, or a directive about foreign keys.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an
 ///   extension, `VACUUM`s, changes the history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
-/// - **What is taken away** is not allowed by the file, or is allowed and not done. A way back cannot be gone a second time.
+/// - **What is taken away** is not allowed by the file, or is allowed and not done. A down migration fails when it is run a second time, after its up migration.
 /// - **A set** makes a table without its prefix, changes a table of a set that it comes after, comes after itself or twice
 ///   after another, or has no name of its own.
 /// - **At the end of a file**, rows refer to what is not there.

@@ -222,7 +222,7 @@ fn a_full_disk_is_never_called_a_mistake_of_the_migration() {
         database(&path, mode, BOOKS);
         let mut conn = Connection::open(&path).expect("a database");
         let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a number");
-        // A tiny cache has pages written before the commit, which have to be taken back.
+        // A tiny cache has pages written before the commit, which have to be rolled back.
         conn.pragma_update(None, "cache_size", 5).expect("a pragma");
         let mut in_a_statement = 0;
         for room in pages.. {
@@ -233,7 +233,7 @@ fn a_full_disk_is_never_called_a_mistake_of_the_migration() {
             assert!(is_full && error.is_retryable(), "{room} pages: {error:#}");
             assert!(format!("{error:#}").contains("help: what this call had not committed is undone; free space"));
             in_a_statement += usize::from(error.location().is_some());
-            assert!(fs::read(&path).expect("its bytes") == before, "{room} pages: it is taken back");
+            assert!(fs::read(&path).expect("its bytes") == before, "{room} pages: it is rolled back");
             assert_eq!(assert_whole(&mut conn, BOOKS), 1);
             assert!(room < pages + 100, "it fits at last");
         }

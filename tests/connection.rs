@@ -35,7 +35,7 @@ fn settings(conn: &Connection) -> Vec<i64> {
     PRAGMAS.iter().map(read).collect()
 }
 
-/// A step that works, a step that does not, a way back.
+/// A step that works, a step that does not, a rollback.
 fn list() -> Vec<Migration<'static>> {
     vec![
         Migration::new(1, "notes", "CREATE TABLE notes (body TEXT); INSERT INTO notes VALUES (shout('a'));")

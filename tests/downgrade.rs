@@ -59,7 +59,7 @@ fn an_older_program_takes_a_database_back_to_what_it_knows_and_the_newer_one_goe
 }
 
 #[test]
-fn a_version_that_is_asked_for_is_reached_with_the_programs_own_way_back() -> Done {
+fn a_version_that_is_asked_for_is_reached_with_the_programs_own_down_migration() -> Done {
     let mut conn = newest();
     let older = library_to(3);
     let report = Migrator::new(&older).downgrade_to(&mut conn, 2)?;
@@ -71,7 +71,7 @@ fn a_version_that_is_asked_for_is_reached_with_the_programs_own_way_back() -> Do
 }
 
 #[test]
-fn a_step_without_a_way_back_is_named_before_any_is_taken_back() -> Done {
+fn a_step_without_a_down_migration_is_named_before_any_is_rolled_back() -> Done {
     let mut conn = newest();
     conn.execute("UPDATE _molos_migrations SET down = NULL WHERE version = 3", [])?;
     let error = refused(&mut conn, &library_to(2));
@@ -119,7 +119,7 @@ fn what_molos_did_not_write_is_not_run() -> Done {
 }
 
 #[test]
-fn a_way_back_that_would_leave_the_transaction_or_the_database_is_not_run() -> Done {
+fn a_down_migration_that_would_leave_the_transaction_or_the_database_is_not_run() -> Done {
     for down in ["DROP TABLE tags; COMMIT", "/* a */ attach 'elsewhere.db' AS b", "; end", "ROLLBACK"] {
         let newer = [STEPS[0], Migration::new(2, "tags", "CREATE TABLE tags (name TEXT)").with_down(down)];
         let mut conn = Connection::open_in_memory()?;
@@ -131,7 +131,7 @@ fn a_way_back_that_would_leave_the_transaction_or_the_database_is_not_run() -> D
 }
 
 #[test]
-fn a_way_back_that_fails_or_breaks_a_key_leaves_everything_as_it_was() -> Done {
+fn a_down_migration_that_fails_or_breaks_a_key_leaves_everything_as_it_was() -> Done {
     let failing = Migration::new(2, "tags", "CREATE TABLE tags (name TEXT)").with_down("SELECT 1;\nDROP TABLE nowhere");
     let mut conn = Connection::open_in_memory()?;
     let newer = [STEPS[0], failing, Migration::new(3, "more", "SELECT 1").with_down("DELETE FROM books")];
@@ -140,7 +140,7 @@ fn a_way_back_that_fails_or_breaks_a_key_leaves_everything_as_it_was() -> Done {
     let error = refused(&mut conn, &library_to(1));
     assert_eq!(
         format!("{error:#}"),
-        "migration 2 (tags) of \"library\" failed going down, with the SQL that the database holds for it: \
+        "migration 2 (tags) of \"library\" failed to roll back, with the SQL that the database holds for it: \
          no such table: nowhere\n  --> _molos_migrations/tags:3:1\n   | DROP TABLE nowhere\n\
          help: nothing was changed; roll back with the newer program, or restore a backup from before it"
     );
@@ -155,7 +155,7 @@ fn a_way_back_that_fails_or_breaks_a_key_leaves_everything_as_it_was() -> Done {
 }
 
 #[test]
-fn a_history_that_this_program_contradicts_is_not_taken_back() {
+fn a_history_that_this_program_contradicts_is_not_rolled_back() {
     let mut edited = STEPS.to_vec();
     edited[1] = Migration::new(2, "index", "SELECT 1");
     let mut conn = newest();
@@ -171,7 +171,7 @@ fn a_history_that_this_program_contradicts_is_not_taken_back() {
 }
 
 #[test]
-fn foreign_keys_are_enforced_for_a_way_back_that_was_written_so() -> Done {
+fn foreign_keys_are_enforced_for_a_down_migration_that_was_written_so() -> Done {
     for (keys, books) in [(ForeignKeys::On, 0), (ForeignKeys::Off, BOOKS)] {
         let script = |sql| Script { sql, line: 1, keys, no_transaction: false };
         // Without enforcement, the rows that refer to the deleted ones have to be looked after.

@@ -81,7 +81,7 @@ fn drift_that_a_migration_would_commit_is_undone_with_it_where_that_is_asked_for
 }
 
 #[test]
-fn a_way_back_that_leaves_something_is_undone_where_that_is_asked_for() -> Done {
+fn a_down_migration_that_leaves_something_is_undone_where_that_is_asked_for() -> Done {
     let list = [
         Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)"),
         Migration::new(2, "tags", "CREATE TABLE tags (name TEXT)").with_down("SELECT 1"),
@@ -90,7 +90,7 @@ fn a_way_back_that_leaves_something_is_undone_where_that_is_asked_for() -> Done 
     let mut conn = Connection::open_in_memory()?;
     let careful = Migrator::new(&migrations).verify_after(true);
     careful.migrate(&mut conn)?;
-    let error = careful.rollback(&mut conn, Rollback::Steps(1)).expect_err("the way back leaves the table");
+    let error = careful.rollback(&mut conn, Rollback::Steps(1)).expect_err("the down migration leaves the table");
     assert!(
         matches!(error.kind(), ErrorKind::Drift { .. }) && error.step().is_some_and(|step| step.version == 1),
         "{error}"

@@ -13,7 +13,7 @@ const CHECKSUM: &str = "07070707070707070707070707070707070707070707070707070707
 /// A step with the checksum that these histories have, whatever its SQL is.
 fn step(version: i64) -> Migration<'static> {
     let script = |sql| molos::__private::Script { sql, line: 1, keys: molos::ForeignKeys::Off, no_transaction: false };
-    // Those with an odd version have no way back.
+    // Those with an odd version have no down migration.
     let down = (version % 2 == 0).then(|| script("SELECT 2"));
     Migration::of_file(version, "step", "step", Checksum::from_bytes([7; 32]), script("SELECT 1"), down)
 }
@@ -280,7 +280,7 @@ proptest! {
         if let Ok(status) = migrator.status(&mut conn) {
             prop_assert!(!status.to_string().is_empty() || (list.is_empty() && rows.is_empty()));
         }
-        // What there is to do is refused under the lock, for want of the key.
+        // What there is to do is refused under the lock, because the key is missing.
         let migrated = migrator.migrate(&mut conn);
         prop_assert_eq!(migrated.is_ok(), up.is_ok_and(|steps| steps.is_empty()));
         prop_assert_eq!(dump(&conn), before);

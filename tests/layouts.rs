@@ -10,7 +10,7 @@ use molos::{Checksum, Migrations, Migrator, Rollback};
 use common::count;
 use fixtures::{dbmate, diesel, drizzle, goose, numbered, refinery, rusqlite_migration, up_down};
 
-/// Versions and names in their order, those with a way back marked by a minus sign.
+/// Versions and names in their order, those with a down migration marked by a minus sign.
 fn steps(migrations: &Migrations<'_>) -> Vec<String> {
     let step = |migration: molos::Migration<'_>| {
         let back = if migration.down().is_some() { "-" } else { "" };
@@ -19,7 +19,7 @@ fn steps(migrations: &Migrations<'_>) -> Vec<String> {
     migrations.iter().map(step).collect()
 }
 
-/// Applies everything, takes back what can be, and applies it again.
+/// Applies everything, rolls back what can be, and applies it again.
 fn there_and_back(migrations: &Migrations<'_>) -> Connection {
     let mut conn = Connection::open_in_memory().expect("a database");
     let migrator = Migrator::new(migrations);

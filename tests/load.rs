@@ -52,7 +52,7 @@ fn every_statement_is_announced_before_it_runs() {
     assert_eq!(std::mem::take(&mut *seen.lock().expect("the lock")), expected);
 
     Migrator::new(&migrations).up_to(1).migrate(&mut conn).expect("the first step");
-    migrator.rollback(&mut conn, Rollback::All).expect("the way back");
+    migrator.rollback(&mut conn, Rollback::All).expect("the rollback");
     assert_eq!(
         std::mem::take(&mut *seen.lock().expect("the lock")),
         ["started", "down one 1/1 DROP TABLE one", "Finished", "Committed"]

@@ -89,7 +89,7 @@ fn a_step_that_fails_leaves_nothing_of_any_step() -> Result {
     let error = app(&list).migrate(&mut conn).expect_err("a duplicate");
     assert_eq!(
         format!("{error:#}"),
-        "migration 3 (more) failed going up: UNIQUE constraint failed: tags.name\n  \
+        "migration 3 (more) failed: UNIQUE constraint failed: tags.name\n  \
          --> migrations/more:3:3\n   | INSERT INTO tags (name)\n\
          help: what this call had not committed is undone; correct the migration and run again"
     );
@@ -349,7 +349,7 @@ fn a_rollback_that_fails_changes_nothing() -> Result {
     let error = format!("{:#}", migrator.rollback(&mut conn, Rollback::All).expect_err("a bad down"));
     assert!(
         error.starts_with(
-            "migration 2 (posts) failed going down: no such table: post\n  --> migrations/posts.down.sql:1:1"
+            "migration 2 (posts) failed to roll back: no such table: post\n  --> migrations/posts.down.sql:1:1"
         ),
         "{error}"
     );
@@ -639,10 +639,10 @@ fn a_database_that_cannot_be_written_says_so() -> Result {
 }
 
 #[test]
-fn what_is_irreversible_says_why_and_nothing_is_taken_back() {
+fn what_is_irreversible_says_why_and_nothing_is_rolled_back() {
     let mut conn = memory();
     let roll_back = |conn: &mut Connection, version| {
-        Migrator::new(&irreversible::MIGRATIONS).up_to(version).migrate(conn).expect("it goes up");
+        Migrator::new(&irreversible::MIGRATIONS).up_to(version).migrate(conn).expect("it is applied");
         let error = Migrator::new(&irreversible::MIGRATIONS).rollback(conn, Rollback::Steps(1));
         format!("{:#}", error.expect_err("irreversible"))
     };

@@ -41,12 +41,12 @@ fn a_step_outside_of_a_transaction_is_run_between_those_before_and_after_it() ->
     assert_eq!((pragma(&conn, "journal_mode").as_str(), pragma(&conn, "auto_vacuum").as_str()), ("wal", "Integer(1)"));
     migrator.verify(&mut conn)?;
     let back = Migrator::new(&db::MIGRATIONS).rollback(&mut conn, Rollback::Steps(3));
-    assert!(back.is_err(), "the last has no way back");
+    assert!(back.is_err(), "the last has no down migration");
     Ok(())
 }
 
 #[test]
-fn a_way_back_can_be_outside_of_a_transaction_too() -> Result {
+fn a_down_migration_can_be_outside_of_a_transaction_too() -> Result {
     let directory = tempfile::tempdir()?;
     let mut conn = open(directory.path());
     let migrator = Migrator::new(&db::MIGRATIONS).up_to(3);

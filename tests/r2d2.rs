@@ -92,7 +92,7 @@ fn a_migration_that_fails_is_told_in_full_and_leaves_nothing() {
     let failed = Manager::file(&path, &FAILING).expect_err("a statement fails");
     assert_eq!(
         format!("{failed:#}"),
-        "migration 2 (broken) failed going up: no such table: missing\n  --> migrations/broken:1:24\n   | \
+        "migration 2 (broken) failed: no such table: missing\n  --> migrations/broken:1:24\n   | \
          INSERT INTO missing VALUES (1)\n\
          help: what this call had not committed is undone; correct the migration and run again"
     );

@@ -59,7 +59,7 @@ fn the_error_that_would_come_is_told_and_undone_as_well() -> Done {
                 "migration 2 (orphans) of \"library\" would leave rows that refer to nothing: books: 1 row refers to \
                  what is not in authors"
             }
-            "failing" => "migration 2 (failing) of \"library\" failed going up: no such table: nowhere",
+            "failing" => "migration 2 (failing) of \"library\" failed: no such table: nowhere",
             _ => "migration 2 (rolling back) of \"library\" ended the transaction",
         };
         let shown = rehearsal.to_string();

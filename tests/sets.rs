@@ -1,4 +1,4 @@
-//! Several sets in one database: applied together, taken back alone.
+//! Several sets in one database: applied together, rolled back alone.
 
 mod common;
 
@@ -90,7 +90,7 @@ fn a_failure_in_one_set_undoes_the_others_too() -> Result {
     let before = std::fs::read(&path)?;
     assert_eq!(
         told(Migrator::new([&core_set, &tasks_set]).migrate(&mut conn)),
-        "migration 2 (bad) of \"tasks\" failed going up: no such column: missing\n  \
+        "migration 2 (bad) of \"tasks\" failed: no such column: missing\n  \
          --> tasks/migrations/bad:1:8\n   | SELECT missing;\n\
          help: what this call had not committed is undone; correct the migration and run again"
     );

@@ -119,7 +119,7 @@ fn a_call_is_a_span_with_a_span_for_each_step() {
     assert_eq!(lines, expected);
 
     let lines = record(Level::INFO, &|| {
-        Migrator::new(&migrations).rollback(&mut *conn.borrow_mut(), Rollback::All).expect("the way back");
+        Migrator::new(&migrations).rollback(&mut *conn.borrow_mut(), Rollback::All).expect("the rollback");
     });
     assert_eq!(lines[..2], ["rollback sets=\"app\"", "  step set=\"app\" version=1 name=\"notes\" direction=down"]);
 }

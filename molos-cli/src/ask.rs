@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use crate::interrupt;
 use crate::output::{Failure, visible};
 
-/// Asks before something that cannot be taken back, if there is somebody to ask.
+/// Asks before something that cannot be undone, if there is somebody to ask.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes || !io::stdin().is_terminal() {
         return Ok(());

@@ -392,7 +392,7 @@ pub(crate) fn downgrade(args: &crate::Downgrade, migrator: Migrator<'_>, target:
     let back: Vec<_> = status.steps().rev().filter(goes).collect();
     if !back.is_empty() {
         let names: Vec<_> = back.iter().map(|step| format!("{} {}", step.version, step.name)).collect();
-        let question = format!("{} will be taken back, with what only they can keep. Go on?", names.join(", "));
+        let question = format!("{} will be rolled back, with what only they can keep. Go on?", names.join(", "));
         confirm(args.safety.yes, &question)?;
     }
     let run = |migrator: &Migrator<'_>, conn: &mut Connection| match args.to {

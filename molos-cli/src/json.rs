@@ -72,7 +72,7 @@ pub struct StepStatus {
     pub milliseconds: Option<f64>,
     /// Whether a function of the program belongs to it.
     pub has_hook: bool,
-    /// Whether this program has a way back for it.
+    /// Whether this program has a down migration for it.
     pub has_down: bool,
 }
 

@@ -144,7 +144,7 @@ pub struct Status {
 /// The arguments of [`Db::Rollback`].
 #[derive(Clone, Debug, clap::Args)]
 pub struct Rollback {
-    /// How many to take back: one, if nothing is said
+    /// How many to roll back: one, if nothing is said
     #[arg(long, value_name = "N", group = "how_far")]
     steps: Option<usize>,
     /// Take back all that came after this version
@@ -271,7 +271,7 @@ pub struct Downgrade {
 pub struct New {
     /// What it is called: letters, digits, `_` and `-`
     name: String,
-    /// Write a way back, too
+    /// Write a down migration, too
     #[arg(long)]
     down: bool,
     #[command(flatten)]

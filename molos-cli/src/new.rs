@@ -52,8 +52,8 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
         (None, false) => vec![(up, UP.replace("NAME", name))],
         (None, true) if last.as_ref().is_some_and(|last| last.layout == Layout::Refinery) => {
             return Err(Failure::new(
-                "files named like V1__name.sql have no way back",
-                "leave out --down; the way back is a new migration",
+                "files named like V1__name.sql have no down migration",
+                "leave out --down; to roll back, write a new migration",
             ));
         }
         (None, true) => {
@@ -88,7 +88,7 @@ const UP: &str = "\
 ";
 
 const DOWN: &str = "\
--- The way back from NAME, to exactly the schema that there was before.
+-- Rolls NAME back, to exactly the schema that there was before.
 -- molos: unfinished
 
 ";
@@ -275,13 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn a_way_back_stands_where_the_directory_has_them() {
+    fn a_down_migration_stands_where_the_directory_has_them() {
         assert_eq!(names(create(&[], "users", true)), ["001_users.sql", "001_users.down.sql"]);
         let up_down = [("1_a.up.sql", ""), ("1_a.down.sql", "")];
         assert_eq!(names(create(&up_down, "b", true)), ["2_b.up.sql", "2_b.down.sql"]);
         assert_eq!(names(create(&[("1-a/up.sql", "")], "b", true)), ["2-b/up.sql", "2-b/down.sql"]);
-        let refinery = create(&[("V1__a.sql", "")], "b", true).expect_err("refinery has no way back");
-        assert!(refinery.contains("have no way back"), "{refinery}");
+        let refinery = create(&[("V1__a.sql", "")], "b", true).expect_err("refinery has no down migration");
+        assert!(refinery.contains("have no down migration"), "{refinery}");
         let quoted = create(&[("1_a.sql", "SELECT '\n-- migrate:up\n';")], "b", false).expect("a file");
         assert!(!quoted[0].1.contains("migrate:up"), "{quoted:?}");
         for (text, mark) in [("--migrate:up\nSELECT 1;", "-- migrate:up\n"), ("-- +goose up\n", "-- +goose Up\n")] {
@@ -295,7 +295,7 @@ mod tests {
             [(
                 "00002_b.sql".to_owned(),
                 "-- +goose Up\n-- b: what changes, and why.\n-- molos: unfinished\n\n-- +goose Down\n\
-                 -- The way back from b, to exactly the schema that there was before.\n-- molos: unfinished\n\n"
+                 -- Rolls b back, to exactly the schema that there was before.\n-- molos: unfinished\n\n"
                     .to_owned()
             )]
         );

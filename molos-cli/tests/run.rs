@@ -68,7 +68,7 @@ fn the_schema_is_that_of_all_migrations_whatever_the_migrator_was_told() -> Done
 }
 
 #[test]
-fn one_of_several_sets_is_taken_back_and_the_programs_listener_still_listens() -> Done {
+fn one_of_several_sets_is_rolled_back_and_the_programs_listener_still_listens() -> Done {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("app.db");
     let core = [Migration::new(1, "users", "CREATE TABLE users (a)").with_down("DROP TABLE users")];

@@ -15,7 +15,7 @@ const STATEMENTS: [(&str, &str, &str, Value); 7] = [
     ("molos_statement_slowest_seconds", "gauge", "How long the slowest run took.", |stats| {
         Some(stats.slowest.as_secs_f64())
     }),
-    ("molos_statement_scanned_rows_total", "counter", "Rows stepped over for want of an index.", |stats| {
+    ("molos_statement_scanned_rows_total", "counter", "Rows stepped over because there is no index.", |stats| {
         stats.full_scan_steps.map(float)
     }),
     ("molos_statement_sorts_total", "counter", "How often rows had to be sorted.", |stats| stats.sorts.map(float)),

@@ -190,7 +190,7 @@ fn note(lint: &str, rules: &Rules) -> &'static str {
         BROKEN_REFERENCE => rules.broken_reference,
         DATA_LOSS => "found out with rows that were made up: every table had some before each migration",
         DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
-        DROP_UNIQUE => "duplicates that come in cannot be taken back, and an upsert that relies on it fails",
+        DROP_UNIQUE => "duplicates that get in stay there, and an upsert that relies on it fails",
         LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
         NARROW_TYPE => "not every value that is there can be one of the new type",
         SEQUENCE_RESET => rules.sequence_reset,

@@ -24,7 +24,7 @@ struct Stored<'s> {
     down: String,
 }
 
-/// A migration to take back.
+/// A migration to roll back.
 enum Back<'s, DB: Database> {
     Known(Migration<'s, DB>),
     Newer(Stored<'s>),
@@ -35,15 +35,15 @@ impl<DB: Database> Migrator<'_, DB> {
     /// migration that is applied is one that this program has. Of several sets, each is rolled back as far as it is newer, the
     /// last set first.
     ///
-    /// What this program has never heard of is taken back with the SQL that the newer one has left in the history table, in
+    /// What this program has never heard of is rolled back with the SQL that the newer one has left in the history table, in
     /// one transaction, whatever [`transactions`](Self::transactions) says. As in any run, every foreign key is checked
     /// before it is committed. That SQL is run only if it is what molos wrote: beside it there is a checksum, which tells
     /// what was changed by accident or by hand. It is no signature: from a file of unknown origin, do not downgrade.
     ///
-    /// A way back that has to be run outside of a transaction (`-- molos: no-transaction`) changes no schema, and is left
+    /// A down migration that has to be run outside of a transaction (`-- molos: no-transaction`) changes no schema, and is left
     /// out.
     ///
-    /// [`migrate`](Self::migrate) never does this by itself. A way back drops the columns and tables that the newer program
+    /// [`migrate`](Self::migrate) never does this by itself. A down migration drops the columns and tables that the newer program
     /// has added, with what users have put into them since; whether that is right is not for a program to decide that
     /// happens to be older. Ask the user, and [back up](Self::backup_before) first.
     ///

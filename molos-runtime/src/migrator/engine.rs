@@ -1,4 +1,4 @@
-//! Running steps inside of a transaction: the same code at a user's start-up and in the shadow database.
+//! Running steps inside of a transaction: the same code when a program starts and in the shadow database.
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_way_back_is_read_as_it_was_written_and_not_when_anything_about_it_changed() {
+    fn a_down_migration_is_read_as_it_was_written_and_not_when_anything_about_it_changed() {
         for keys in [ForeignKeys::Off, ForeignKeys::On] {
             let sql = "-- molos: foreign-keys = on\nDROP TABLE \"a\r\nb\";\n";
             let stored = stored_down("app", 4, Script { sql, line: 9, keys, no_transaction: false });

@@ -40,7 +40,7 @@ pub enum Named {
     Down,
 }
 
-/// Why a file is none of the directory's migrations.
+/// Why a file is not one of the directory's migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misnamed {
     /// Its name fits no layout.

@@ -25,7 +25,7 @@ pub struct Migration<'m, DB: Database = DefaultDatabase> {
     up: Script<'m>,
     down: Option<Script<'m>>,
     irreversible: Option<&'m str>,
-    /// What the way up and the way down take from rows: a table a line, or a table and, behind a tab, a column.
+    /// What the up and the down migration take from rows: a table a line, or a table and, behind a tab, a column.
     losses: [&'m str; 2],
     hook: Option<DB::Hook>,
 }
@@ -112,7 +112,7 @@ impl<'m, DB: Database> Migration<'m, DB> {
         Self::of_file(version, name, name, Checksum::of(up), script, None)
     }
 
-    /// The same migration with SQL that takes it back. SQL without a statement is no way back.
+    /// The same migration with SQL that rolls it back. SQL without a statement is no down migration.
     #[must_use]
     pub fn with_down(self, down: &'m str) -> Self {
         let script = Script { sql: down, line: 1, keys: ForeignKeys::Off, no_transaction: false };
@@ -208,7 +208,7 @@ impl<'m, DB: Database> Migration<'m, DB> {
         self.up.sql
     }
 
-    /// The SQL that takes the migration back, if there is a way back.
+    /// The SQL that rolls the migration back, if there is any.
     #[must_use]
     pub fn down(&self) -> Option<&'m str> {
         self.sql(Direction::Down)
@@ -226,13 +226,13 @@ impl<'m, DB: Database> Migration<'m, DB> {
         self.fingerprint
     }
 
-    /// The function that is run after its way up, if there is one.
+    /// The function that is run after its SQL, if there is one.
     #[must_use]
     pub const fn hook(&self) -> Option<DB::Hook> {
         self.hook
     }
 
-    /// Why there is no way back, if the file says that there is none; empty if it gives no reason.
+    /// Why there is no down migration, if the file says that there is none; empty if it gives no reason.
     #[must_use]
     pub const fn why_irreversible(&self) -> Option<&'m str> {
         self.irreversible
@@ -389,11 +389,11 @@ pub struct Entry {
     /// The first byte and the length of the name in the path.
     pub name: (u16, u16),
     pub up: u32,
-    /// 0 if there is no way back.
+    /// 0 if there is no down migration.
     pub down: u32,
     /// The length of the reason why there is none, if the file says so; it follows the SQL.
     pub irreversible: Option<u32>,
-    /// The lengths of what the way up and the way down take; they follow the reason.
+    /// The lengths of what the up and the down migration take; they follow the reason.
     pub up_losses: u32,
     pub down_losses: u32,
     pub up_line: u32,

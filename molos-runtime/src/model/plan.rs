@@ -167,7 +167,7 @@ pub(crate) fn up<'m, DB: Database>(
     }
 }
 
-/// The migrations to take back, newest first.
+/// The migrations to roll back, newest first.
 pub(crate) fn down<'m, DB: Database>(
     migrations: &Migrations<'m, DB>,
     history: &[Applied],
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_is_newest_first() {
+    fn the_down_migration_is_newest_first() {
         let (migrations, history) = (list(&[1, 2, 3, 4]), history(&[1, 2, 3]));
         assert_eq!(versions(down(&migrations, &history, Rollback::Steps(2))), [3, 2]);
         assert_eq!(versions(down(&migrations, &history, Rollback::Steps(9))), [3, 2, 1]);
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn one_step_without_a_way_back_stops_the_rollback_before_it_starts() {
+    fn one_step_without_a_down_migration_stops_the_rollback_before_it_starts() {
         let steps: Vec<Migration<'_>> =
             vec![Migration::new(1, "step", "SELECT 1"), Migration::new(2, "step", "SELECT 1").with_down("--")];
         let migrations = Migrations::new("app", "migrations", steps.leak());

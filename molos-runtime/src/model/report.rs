@@ -130,7 +130,7 @@ pub struct StepStatus {
     pub applied: Option<Applied>,
     /// Whether a function of the program belongs to it.
     pub has_hook: bool,
-    /// Whether this binary has a way back for it. What is [`Unknown`](State::Unknown) may have one in the database, see
+    /// Whether this binary has a down migration for it. What is [`Unknown`](State::Unknown) may have one in the database, see
     /// [`Migrator::downgrade`](crate::Migrator::downgrade).
     pub has_down: bool,
 }

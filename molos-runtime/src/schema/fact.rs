@@ -32,7 +32,7 @@ pub enum Fact {
     View(View),
     /// A table whose rows a module of the database keeps.
     VirtualTable(VirtualTable),
-    /// A statement that is none of these, as it stands.
+    /// Any other statement, as it stands.
     Statement(Expression),
 }
 

@@ -1,4 +1,4 @@
-//! Copies of an SQLite database, page by page, and the way back.
+//! Copies of an SQLite database, page by page, and how they are restored.
 //!
 //! `VACUUM INTO` would build another database with the same rows: other rowids where a table has no `INTEGER PRIMARY KEY`,
 //! nothing if an index needs a function that only the program has, and it does not run in a transaction. The backup

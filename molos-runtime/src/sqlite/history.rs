@@ -212,7 +212,7 @@ fn check_history(conn: &Connection) -> Result<(), DatabaseError> {
     }
 }
 
-/// A failure to write to the history table that is none of the file: a constraint or a trigger, which molos does not make.
+/// A failure to write to the history table that is not about the file: a constraint or a trigger, which molos does not make.
 fn refused_by_history(error: rusqlite::Error) -> DatabaseError {
     let problem = message(&error);
     match DatabaseError::from(error) {

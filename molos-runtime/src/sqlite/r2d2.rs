@@ -68,8 +68,8 @@ impl Manager {
     /// # Errors
     ///
     /// Those of [`Migrator::migrate`], among them [`ErrorKind::Newer`](crate::ErrorKind::Newer) and [`ErrorKind::Statement`](crate::ErrorKind::Statement), and [`DatabaseFailure::Other`](crate::DatabaseFailure::Other) if
-    /// `path` is a database in memory. The database is then as it was. If it cannot have a WAL, for want of shared memory in
-    /// its file system, that is [`DatabaseFailure::Other`](crate::DatabaseFailure::Other), too, and it is migrated.
+    /// `path` is a database in memory. The database is then as it was. If it cannot have a WAL, because its file system
+    /// has no shared memory, that is [`DatabaseFailure::Other`](crate::DatabaseFailure::Other), too, and it is migrated.
     pub fn file(path: impl AsRef<Path>, sets: impl Into<Sets<'static>>) -> Result<Self, Error> {
         let sets = sets.into();
         Self::file_with(path, &Migrator::new(sets))

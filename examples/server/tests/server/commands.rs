@@ -72,7 +72,7 @@ fn keys_are_granted_listed_and_revoked() {
 }
 
 #[test]
-fn the_database_is_looked_at_and_taken_back_set_by_set() {
+fn the_database_is_looked_at_and_rolled_back_set_by_set() {
     let directory = tempfile::tempdir().expect("a directory");
     let database = directory.path().join("molos.db");
     let output = run(&database, &["db", "status"]);

@@ -35,10 +35,10 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 /// let mut conn = Connection::open_in_memory()?;
 /// let error = Migrations::new("app", "migrations", &list).migrate(&mut conn).unwrap_err();
 ///
-/// assert_eq!(error.to_string(), "migration 1 (notes) failed going up at migrations/notes:2:1");
+/// assert_eq!(error.to_string(), "migration 1 (notes) failed at migrations/notes:2:1");
 /// assert_eq!(
 ///     format!("{error:#}"),
-///     "migration 1 (notes) failed going up: no such table: note
+///     "migration 1 (notes) failed: no such table: note
 ///   --> migrations/notes:2:1
 ///    | INSERT INTO note VALUES ('a');
 /// help: what this call had not committed is undone; correct the migration and run again"

@@ -37,7 +37,8 @@ impl fmt::Debug for Error {
 fn title(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
     let step = About(error.step());
     match error.kind() {
-        ErrorKind::Statement { direction } => write!(f, "{step} failed going {direction}"),
+        ErrorKind::Statement { direction: Direction::Up } => write!(f, "{step} failed"),
+        ErrorKind::Statement { direction: Direction::Down } => write!(f, "{step} failed to roll back"),
         ErrorKind::Hook => write!(f, "the hook of {step} failed"),
         ErrorKind::TransactionEnded => write!(f, "{step} ended the transaction it was run in"),
         ErrorKind::ForeignKeys { steps, violations } => {
@@ -97,7 +98,7 @@ fn title(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
             write!(f, "the down migration of {step} in the table {HISTORY_TABLE} cannot be trusted: {problem}")
         }
         ErrorKind::StoredDown(StoredDownProblem::Failed) => {
-            write!(f, "{step} failed going down, with the SQL that the database holds for it")
+            write!(f, "{step} failed to roll back, with the SQL that the database holds for it")
         }
         ErrorKind::Target { version, problem } => target(*version, problem, f),
         ErrorKind::NotAdopted { candidate: Candidate::Nearest, .. } => {
@@ -135,7 +136,7 @@ fn target(version: i64, problem: &TargetProblem, f: &mut Formatter<'_>) -> fmt::
             write!(f, "there is no migration with version {version} in the set \"{set}\"")
         }
         TargetProblem::Below { current } => write!(f, "the database is at version {current}, past {version}"),
-        TargetProblem::NotApplied { .. } => write!(f, "there is no way back to version {version}: it is not applied"),
+        TargetProblem::NotApplied { .. } => write!(f, "cannot roll back to version {version}: it is not applied"),
     }
 }
 
