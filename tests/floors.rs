@@ -11,7 +11,6 @@ const MIDDLE: &[&str] = &[
     "molos-macros/src/input.rs",
     "molos-macros/src/lint",
     "molos-macros/src/read",
-    "molos-macros/src/words.rs",
     "molos-macros/src/write",
     "molos-runtime/src/database",
     "molos-runtime/src/migrator",

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use molos_runtime::__private::down_path;
 use molos_runtime::__private::layout::{self, Layout, Mark, Named, mark};
-use molos_runtime::__private::script::{TokenKind, tokens};
+use molos_runtime::__private::script::TokenKind;
+use molos_runtime::__private::sqlite::tokens;
 use molos_runtime::Migrations;
 
 use crate::output::Failure;

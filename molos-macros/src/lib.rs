@@ -8,7 +8,6 @@ mod input;
 mod lint;
 mod read;
 mod sqlite;
-mod words;
 mod write;
 
 use std::env;

@@ -45,16 +45,15 @@ pub mod __private {
     pub use crate::migrator::engine;
     pub use crate::model::checksum::normalise;
     pub use crate::model::event::Listener;
-    pub use crate::model::layout;
     pub use crate::model::migration::{Base, Embedded, Entry, Script, StepHook, down_path};
     pub use crate::model::report::{Milliseconds, UtcTime};
+    pub use crate::model::{layout, script};
     pub use crate::schema::difference::Changed;
-    pub use crate::sqlite::keys::violations_of;
-    pub use crate::sqlite::schema::{Change, SchemaReader};
-    pub use crate::sqlite::{Handle, Settings};
 
-    pub mod script {
-        pub use crate::model::script::*;
+    pub mod sqlite {
+        pub use crate::sqlite::keys::violations_of;
+        pub use crate::sqlite::schema::{Change, SchemaReader};
         pub use crate::sqlite::tokens::{is_blank, statement_at, statements, tokens};
+        pub use crate::sqlite::{Handle, Settings};
     }
 }

@@ -42,7 +42,7 @@ impl<'s, S: Shadow> Empty<'s, S> {
                     let changed = runner.shadow.refresh_schema()?;
                     let schema = runner.shadow.schema();
                     errors.extend(ownership.check(&changed, &runner.shadow.effects(), &file.up));
-                    findings.extend(loss::losses(&changed, schema, Losses::up(file, &file.up.shown, &S::LOSSES)));
+                    findings.extend(loss::losses(&changed, schema, Losses::up(file, &S::LOSSES)));
                     fingerprints.insert(file.version, schema.fingerprint().minus(&ownership.others.fingerprint()));
                     // If nobody follows any more, whoever stopped says why.
                     let _ = passed.send(file);

@@ -78,7 +78,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         match self.try_up(up)? {
             Ok(()) => {
                 let (effects, changed) = self.refresh()?;
-                let (findings, emptied) = self.compare(Losses::up(file, &up.script.shown, &S::LOSSES), &effects)?;
+                let (findings, emptied) = self.compare(Losses::up(file, &S::LOSSES), &effects)?;
                 self.outcome.findings.extend(findings);
                 self.populate(up, &changed, emptied)?;
             }
@@ -132,7 +132,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             self.find(down, INEXACT_DOWN, leads_elsewhere(down.script, &differences));
             return Ok(());
         }
-        let losses = || Losses::down(down.file, down.script, &down.script.shown, &S::LOSSES);
+        let losses = || Losses::down(down.file, down.script, &S::LOSSES);
         let (findings, emptied) = self.compare(losses(), &effects)?;
         let of_schema = loss::losses(&changed, self.schema(), losses());
         let lost = findings.into_iter().chain(of_schema).filter_map(|finding| finding.takes);
@@ -191,7 +191,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     /// Looks for views and triggers that refer to what an up migration took away.
     fn check_references(&mut self, up: Step<'_>) -> Result<(), Diagnostic> {
         let broken = self.runner.shadow.broken_references()?;
-        let mut losses = Losses::up(up.file, &up.script.shown, &S::LOSSES);
+        let mut losses = Losses::up(up.file, &S::LOSSES);
         for (object, problem) in broken.iter().filter(|(object, _)| !self.broken.contains_key(*object)) {
             let name = &object.name;
             let what = format!("leaves the {} `{name}` behind, which cannot be used any more: {problem}", object.kind);

@@ -1,7 +1,6 @@
 //! What a migration would take away from the rows that are there and from the programs that use them, as the schema tells.
 
 use molos_runtime::__private::Changed;
-use molos_runtime::__private::script::statements;
 use molos_runtime::schema::{Column, KeyPart};
 use molos_runtime::{Direction, Fact, ObjectKind, Schema};
 
@@ -10,8 +9,7 @@ use crate::lint::finding::{
     BROKEN_REFERENCE, DATA_LOSS, DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, Finding, LEFTOVER_TABLE, Loss as Taking,
     NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET,
 };
-use crate::read::file::{MigrationFile, Script, underline_statement};
-use crate::words::words;
+use crate::read::file::{MigrationFile, Script};
 
 /// What a database says of losses.
 pub(crate) struct Rules {
@@ -38,7 +36,7 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_
     if changed.iter().all(|it| it.before.is_none()) {
         return losses.found;
     }
-    let renames = words(script.sql()).contains("rename");
+    let renames = script.words().contains("rename");
     let tables = |wanted: fn(&Changed) -> bool| {
         changed.iter().filter(move |it| it.object.kind == ObjectKind::Table && wanted(it))
     };
@@ -91,18 +89,17 @@ pub(crate) struct Losses<'f> {
     version: i64,
     direction: Direction,
     script: &'f Script,
-    shown: &'f str,
     rules: &'static Rules,
     pub(crate) found: Vec<Finding>,
 }
 
 impl<'f> Losses<'f> {
-    pub(crate) const fn up(file: &'f MigrationFile, shown: &'f str, rules: &'static Rules) -> Self {
-        Self { version: file.version, direction: Direction::Up, script: &file.up, shown, rules, found: Vec::new() }
+    pub(crate) const fn up(file: &'f MigrationFile, rules: &'static Rules) -> Self {
+        Self { version: file.version, direction: Direction::Up, script: &file.up, rules, found: Vec::new() }
     }
 
-    pub(crate) const fn down(file: &MigrationFile, script: &'f Script, shown: &'f str, rules: &'static Rules) -> Self {
-        Self { version: file.version, direction: Direction::Down, script, shown, rules, found: Vec::new() }
+    pub(crate) const fn down(file: &MigrationFile, script: &'f Script, rules: &'static Rules) -> Self {
+        Self { version: file.version, direction: Direction::Down, script, rules, found: Vec::new() }
     }
 
     /// Adds what takes rows or values away.
@@ -117,15 +114,15 @@ impl<'f> Losses<'f> {
 
     /// Whether a statement has all of these words in it.
     pub(crate) fn says(&self, words: &[&str]) -> bool {
-        statements_with(self.script, words).next().is_some()
+        self.script.statements_with(words).next().is_some()
     }
 
     /// Adds what a statement with these words in it does.
     pub(crate) fn add(&mut self, lint: &'static str, subject: String, said_with: &[&str], what: &str) {
         let script = self.script;
-        let error = Diagnostic::new(format!("`{}` {what}", self.shown));
+        let error = Diagnostic::new(format!("`{}` {what}", script.shown));
         let error = match statement_with(script, said_with) {
-            Some(offset) => underline_statement(error, script, self.shown, offset),
+            Some(offset) => script.underline_statement(error, offset),
             None => error,
         };
         let diagnostic = error.note(note(lint, self.rules));
@@ -160,7 +157,7 @@ impl<'f> Losses<'f> {
                     let is_new =
                         |new: &&(&str, &str)| new.1 == *declared && !before.iter().any(|(old, _)| *old == new.0);
                     let said =
-                        |new: &&(&str, &str)| statements_with(self.script, &["rename", column, new.0]).next().is_some();
+                        |new: &&(&str, &str)| self.script.statements_with(&["rename", column, new.0]).next().is_some();
                     let in_place = after.get(at).filter(|_| renames && before.len() == after.len());
                     match after.iter().filter(is_new).find(said).or(in_place.filter(is_new)) {
                         Some((new, _)) => {
@@ -208,14 +205,8 @@ fn rebuilt(name: &str) -> Option<&str> {
 
 /// Where the last statement with all of these words in it starts; if there is none, that with the last word.
 fn statement_with(script: &Script, wanted: &[&str]) -> Option<usize> {
-    let last_with = |wanted| statements_with(script, wanted).last();
+    let last_with = |wanted| script.statements_with(wanted).last();
     last_with(wanted).or_else(|| last_with(&wanted[wanted.len().saturating_sub(1)..]))
-}
-
-/// Where the statements with all of these words in them start.
-pub(crate) fn statements_with<'s>(script: &'s Script, wanted: &'s [&str]) -> impl Iterator<Item = usize> + 's {
-    let has_all = |sql| wanted.iter().all(|word| words(sql).contains(*word));
-    statements(script.sql()).filter(move |statement| has_all(statement.sql)).map(|statement| statement.offset)
 }
 
 /// The columns of a table, in order, each with its declared type.

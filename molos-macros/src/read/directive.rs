@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use molos_runtime::__private::script::{TokenKind, tokens};
+use molos_runtime::__private::script::TokenKind;
 use molos_runtime::ForeignKeys;
 
 use crate::diagnostic::{Diagnostic, list, nearest};
@@ -10,6 +10,7 @@ use crate::lint::finding::{
     BROKEN_REFERENCE, DATA_LOSS, DROP_TABLE, DROP_UNIQUE, LEFTOVER_TABLE, LINTS, RENAME_TABLE, SEQUENCE_RESET,
     WITHOUT_SUBJECT,
 };
+use crate::read::Rules;
 
 /// What the directives of a script say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,11 +39,11 @@ pub(crate) struct Allow {
 pub(crate) type Wrong = (Range<usize>, Diagnostic);
 
 /// Reads the directives of `script`.
-pub(crate) fn parse(script: &str) -> (Directives, Vec<Wrong>) {
+pub(crate) fn parse(script: &str, rules: &Rules) -> (Directives, Vec<Wrong>) {
     let mut directives = Directives::default();
     let mut wrong = Vec::new();
     let mut at_head = true;
-    for token in tokens(script) {
+    for token in (rules.tokens)(script) {
         match token.kind {
             TokenKind::Space => {}
             TokenKind::Comment => {
@@ -142,6 +143,12 @@ fn misplaced(text: &str) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
+    use crate::sqlite::Sqlite;
+
+    fn parse(script: &str) -> (Directives, Vec<Wrong>) {
+        super::parse(script, &Sqlite::RULES)
+    }
 
     #[test]
     fn directives_are_comments_above_the_first_statement() {

@@ -11,7 +11,7 @@ use molos_runtime::__private::script::position;
 use crate::diagnostic::Diagnostic;
 use crate::read::source::Reader;
 
-impl Reader<'_> {
+impl Reader {
     /// The `.sql` files of the directory and of the folders in it, without those that are to be ignored.
     pub(super) fn sql_files(&mut self, ignore: &[String]) -> Result<Vec<String>, Diagnostic> {
         let directory = self.directory.clone();

@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use molos_runtime::__private::layout::Layout;
-use molos_runtime::__private::script::{Statement, position, statement_at, statements};
+use molos_runtime::__private::script::{Statement, position};
 use molos_runtime::{Checksum, Direction};
 
 use crate::diagnostic::Diagnostic;
+use crate::read::Rules;
 use crate::read::directive::Directives;
-use crate::words::words;
 
 /// A migration as it stands in its files.
 pub(crate) struct MigrationFile {
@@ -66,6 +66,7 @@ pub(crate) struct Script {
     /// The bytes of the file that are the script.
     pub(crate) range: Range<usize>,
     pub(crate) directives: Directives,
+    pub(crate) rules: &'static Rules,
 }
 
 impl Script {
@@ -80,13 +81,13 @@ impl Script {
 
     /// Its statements, in order.
     pub(crate) fn statements(&self) -> impl Iterator<Item = Statement<'_>> {
-        statements(self.sql())
+        (self.rules.statements)(self.sql())
     }
 
     /// Where the statements with all of these words in them start.
     pub(crate) fn statements_with<'s>(&'s self, wanted: &'s [&str]) -> impl Iterator<Item = usize> + 's {
         let has_all = |sql| {
-            let words = words(sql);
+            let words = self.rules.words(sql);
             wanted.iter().all(|word| words.contains(*word))
         };
         self.statements().filter(move |statement| has_all(statement.sql)).map(|statement| statement.offset)
@@ -94,7 +95,12 @@ impl Script {
 
     /// The words of its statements.
     pub(crate) fn words(&self) -> BTreeSet<String> {
-        words(self.sql())
+        self.rules.words(self.sql())
+    }
+
+    /// Whether it has no statement in it.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.rules.is_blank(self.sql())
     }
 
     /// Points at these bytes of the script.
@@ -105,12 +111,8 @@ impl Script {
 
     /// Points at the statement at `offset`.
     pub(crate) fn underline_statement(&self, diagnostic: Diagnostic, offset: usize) -> Diagnostic {
-        let length = statement_at(self.sql(), offset).map_or(1, |statement| statement.sql.len());
+        let before = self.statements().take_while(|statement| statement.offset <= offset);
+        let length = before.last().map_or(1, |statement| statement.sql.len());
         self.underline(diagnostic, offset..offset + length)
     }
-}
-
-/// Points at the statement at `offset`.
-pub(crate) fn underline_statement(diagnostic: Diagnostic, script: &Script, _shown: &str, offset: usize) -> Diagnostic {
-    script.underline_statement(diagnostic, offset)
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
 use molos_runtime::__private::normalise;
-use molos_runtime::__private::script::{TokenKind, tokens};
 use molos_runtime::{Checksum, Direction, Fingerprint};
 
 use crate::check::Fingerprints;
@@ -255,10 +254,7 @@ impl Entry {
 
 /// The beginning of the checksum of a migration's SQL without comments and white space.
 fn code(file: &MigrationFile) -> String {
-    let sql = file.up.sql();
-    let known = tokens(sql).filter(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment));
-    let code: Vec<&str> = known.map(|token| &sql[token.range]).collect();
-    let mut code = Checksum::of(&code.join(" ")).to_string();
+    let mut code = Checksum::of(&file.up.rules.code(file.up.sql())).to_string();
     code.truncate(16);
     code
 }

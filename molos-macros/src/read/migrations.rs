@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use molos_runtime::__private::down_path;
 use molos_runtime::__private::layout::{self, Layout, Misnamed, Named};
-use molos_runtime::__private::script::is_blank;
 use molos_runtime::Checksum;
 
 use crate::diagnostic::{Diagnostic, list};
@@ -14,7 +13,7 @@ use crate::read::file::{MigrationFile, Script};
 use crate::read::source::Reader;
 use crate::read::{directive, sections};
 
-impl Reader<'_> {
+impl Reader {
     pub(super) fn migrations(&mut self, files: &[String]) -> Vec<MigrationFile> {
         let (mut migrations, mut downs) = self.read_all(files);
         for migration in &mut migrations {
@@ -66,7 +65,7 @@ impl Reader<'_> {
 
     /// Checks that a migration which says that it is irreversible has no down migration, in a file of its own or not.
     fn check_irreversible(&mut self, migration: &MigrationFile, down: Option<&Script>) {
-        let down = down.or(migration.down.as_ref()).filter(|down| !is_blank(down.sql()));
+        let down = down.or(migration.down.as_ref()).filter(|down| !down.is_blank());
         if let (Some(down), Some(_)) = (down, &migration.up.directives.irreversible) {
             let title = format!("`{}` says that it is irreversible, and has a down migration", migration.up.shown);
             self.errors.push(
@@ -84,7 +83,7 @@ impl Reader<'_> {
                     .help(format!("keep one of the two; the file is `{}`", down.shown)),
             );
         }
-        migration.down = Some(down).filter(|down| !is_blank(down.sql()));
+        migration.down = Some(down).filter(|down| !down.is_blank());
     }
 
     fn migration(
@@ -106,7 +105,7 @@ impl Reader<'_> {
         let sectioned = sections.is_some();
         let (up, down) = sections.map_or((0..file.len(), None), |sections| (sections.up, sections.down));
         let up = self.script(path, Arc::clone(&file), up);
-        let down = down.filter(|range| !is_blank(&file[range.clone()]));
+        let down = down.filter(|range| !self.rules.is_blank(&file[range.clone()]));
         let down = down.map(|range| self.script(path, file, range));
         if let Some(down) = &down {
             self.check_down(down);
@@ -117,12 +116,12 @@ impl Reader<'_> {
 
     fn script(&mut self, path: &str, file: Arc<str>, range: Range<usize>) -> Script {
         let shown = self.shown(path);
-        let (directives, wrong) = directive::parse(&file[range.clone()]);
+        let (directives, wrong) = directive::parse(&file[range.clone()], self.rules);
         for (within, error) in wrong {
             let place = range.start + within.start..range.start + within.end;
             self.errors.push(error.at(&shown, &file, place, ""));
         }
-        let script = Script { path: path.to_owned(), shown, file, range, directives };
+        let script = Script { path: path.to_owned(), shown, file, range, directives, rules: self.rules };
         if script.directives.no_transaction {
             self.errors.extend((self.rules.check_no_transaction)(&script));
         }
@@ -169,11 +168,8 @@ impl Reader<'_> {
     }
 
     fn check_layouts(&mut self, ups: &[MigrationFile]) {
-        let layouts: BTreeSet<(Layout, bool)> = ups
-            .iter()
-            .filter(|up| up.sectioned || !is_blank(up.up.sql()))
-            .map(|up| (up.layout, up.sectioned))
-            .collect();
+        let layouts: BTreeSet<(Layout, bool)> =
+            ups.iter().filter(|up| up.sectioned || !up.up.is_blank()).map(|up| (up.layout, up.sectioned)).collect();
         if layouts.len() < 2 {
             return;
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use molos_runtime::__private::layout::{Mark, mark};
-use molos_runtime::__private::script::{Token, TokenKind, is_blank, tokens};
+use molos_runtime::__private::script::{Token, TokenKind};
 use molos_runtime::Direction;
 
 use crate::diagnostic::Diagnostic;
@@ -20,7 +20,7 @@ pub(crate) struct Sections {
 /// Finds the sections of `text`; `None` if it has no such marks and is one script.
 pub(crate) fn parse(text: &str, rules: &Rules) -> Option<Result<Sections, (Range<usize>, Diagnostic)>> {
     let mut marks = Vec::new();
-    for token in tokens(text).filter(|token| token.kind == TokenKind::Comment) {
+    for token in (rules.tokens)(text).filter(|token| token.kind == TokenKind::Comment) {
         match mark(&text[token.range.clone()]) {
             None => {}
             Some(Mark::Section(direction)) => marks.push((direction, token.range)),
@@ -28,13 +28,13 @@ pub(crate) fn parse(text: &str, rules: &Rules) -> Option<Result<Sections, (Range
         }
     }
     let (_, first) = marks.first()?;
-    if !is_blank(&text[..first.start]) {
+    if !rules.is_blank(&text[..first.start]) {
         let diagnostic = Diagnostic::new("a statement stands before the first section of the file")
             .help("move it below the mark of the section it belongs to");
         return Some(Err((first.clone(), diagnostic)));
     }
     let above = |token: &Token| token.kind == TokenKind::Comment && directive(&text[token.range.clone()]).is_some();
-    if let Some(token) = tokens(&text[..first.start]).find(above) {
+    if let Some(token) = (rules.tokens)(&text[..first.start]).find(above) {
         let diagnostic = Diagnostic::new("a directive stands before the first section of the file")
             .help("a directive is about one script; move it below the mark of the section it belongs to");
         return Some(Err((token.range, diagnostic)));
@@ -69,9 +69,10 @@ fn wants_no_transaction(rules: &Rules) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
+    use crate::sqlite::Sqlite;
 
-    const RULES: Rules =
-        Rules { check_no_transaction: |_| Vec::new(), need_no_transaction: "nothing", explain_nul: |error| error };
+    const RULES: Rules = Sqlite::RULES;
 
     fn split(text: &str) -> Option<(&str, Option<&str>)> {
         let sections = parse(text, &RULES)?.expect("sections");

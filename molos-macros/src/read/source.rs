@@ -24,7 +24,7 @@ pub(crate) struct Source {
 }
 
 /// Reads the directory that `input` names, below `manifest`, and those that it comes after.
-pub(crate) fn read(input: &Input, manifest: &Path, rules: &Rules) -> Source {
+pub(crate) fn read(input: &Input, manifest: &Path, rules: &'static Rules) -> Source {
     let of_base = |base: &str| {
         let ignored = input.ignore.iter().map(LitStr::value);
         let inside = ignored.filter_map(|file| Some(file.strip_prefix(base)?.strip_prefix('/')?.to_owned()));
@@ -43,7 +43,13 @@ pub(crate) fn read(input: &Input, manifest: &Path, rules: &Rules) -> Source {
     Source { bases, ..source }
 }
 
-fn read_directory(directory: &str, ignore: &[String], ignored_as: &str, manifest: &Path, rules: &Rules) -> Source {
+fn read_directory(
+    directory: &str,
+    ignore: &[String],
+    ignored_as: &str,
+    manifest: &Path,
+    rules: &'static Rules,
+) -> Source {
     let (directory, ignored_as) = (directory.to_owned(), ignored_as.to_owned());
     let mut reader = Reader { root: manifest.join(&directory), directory, ignored_as, rules, errors: Vec::new() };
     let files = reader.sql_files(ignore).unwrap_or_else(|error| {
@@ -55,16 +61,16 @@ fn read_directory(directory: &str, ignore: &[String], ignored_as: &str, manifest
 }
 
 /// A directory while it is read.
-pub(super) struct Reader<'r> {
+pub(super) struct Reader {
     pub(super) directory: String,
     pub(super) root: PathBuf,
     /// What a file's name begins with where the macro's option `ignore` names it.
     pub(super) ignored_as: String,
-    pub(super) rules: &'r Rules,
+    pub(super) rules: &'static Rules,
     pub(super) errors: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl Reader {
     pub(super) fn shown(&self, path: &str) -> String {
         format!("{}/{path}", self.directory)
     }

@@ -1,15 +1,17 @@
 //! What SQLite says of a step that fails, said to the author of the file.
 
-use molos_runtime::__private::script::{Token, statement_at, tokens};
+use molos_runtime::__private::script::Token;
+use molos_runtime::__private::sqlite::{statement_at, tokens};
 use molos_runtime::{Error, ErrorKind};
 
 use crate::check::failure::{Cause, Constraint, Failure, Message};
 use crate::diagnostic::Diagnostic;
+use crate::read::QUOTES;
 use crate::read::file::Script;
 use crate::sqlite::refusal::{first_word, refused};
 use crate::sqlite::sandbox::limits::{LARGEST_DATABASE, LARGEST_VALUE};
 use crate::sqlite::sandbox::trace::{FailedStatement, Refusal, Trace};
-use crate::words::{QUOTES, words};
+use crate::sqlite::words;
 
 /// Words that SQLite's messages are made of, whatever they are about.
 #[rustfmt::skip]

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use molos_runtime::__private::Change;
-use molos_runtime::__private::violations_of;
+use molos_runtime::__private::sqlite::Change;
+use molos_runtime::__private::sqlite::violations_of;
 use molos_runtime::database::{DatabaseError, Violations};
 use molos_runtime::rusqlite::{Connection, Result};
 use molos_runtime::sqlite::catalog;
 
 use crate::sqlite::sandbox::trace::Trace;
-use crate::words::words;
+use crate::sqlite::words;
 
 /// The foreign keys of a database. Tables are in lower case.
 #[derive(Default)]

@@ -12,7 +12,9 @@ mod shadow;
 mod statements;
 mod tables;
 
-use molos_runtime::database::DatabaseError;
+use std::collections::BTreeSet;
+
+use molos_runtime::database::{Database as _, DatabaseError};
 use molos_runtime::rusqlite;
 use quote::quote;
 use syn::Path;
@@ -27,10 +29,17 @@ use crate::write::Library;
 /// SQLite.
 pub(crate) struct Sqlite;
 
+/// What a text of SQLite's, or one about its SQL, may be about.
+fn words(sql: &str) -> BTreeSet<String> {
+    Sqlite::RULES.words(sql)
+}
+
 impl Dialect for Sqlite {
     type Shadow = Sandbox;
 
     const RULES: Rules = Rules {
+        tokens: molos_runtime::Sqlite::tokens,
+        statements: molos_runtime::Sqlite::statements,
         check_no_transaction: no_transaction::check,
         need_no_transaction: "`VACUUM` and pragmas",
         explain_nul: |error| {

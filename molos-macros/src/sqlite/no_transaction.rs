@@ -1,7 +1,8 @@
 //! What may be run without a transaction: statements that cannot be run in one, that are all or nothing by themselves,
 //! and that do no harm when they are run again because the program was cut off before they were in the history.
 
-use molos_runtime::__private::script::{TokenKind, tokens};
+use molos_runtime::__private::script::TokenKind;
+use molos_runtime::__private::sqlite::tokens;
 
 use crate::diagnostic::Diagnostic;
 use crate::read::file::Script;

@@ -1,13 +1,14 @@
 //! What a migration must not do, and what to do instead.
 
-use molos_runtime::__private::script::{TokenKind, tokens};
+use molos_runtime::__private::script::TokenKind;
+use molos_runtime::__private::sqlite::tokens;
 use molos_runtime::ForeignKeys;
 
 use crate::diagnostic::Diagnostic;
 use crate::read::file::Script;
 use crate::sqlite::no_transaction::PRAGMAS;
 use crate::sqlite::sandbox::trace::{Refusal, Trace};
-use crate::words::words;
+use crate::sqlite::words;
 
 /// What is said of a refusal; without one, of `VACUUM`.
 pub(super) fn refused(refusal: Option<&Refusal>) -> Diagnostic {

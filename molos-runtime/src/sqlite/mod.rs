@@ -18,7 +18,7 @@ mod rename;
 pub(crate) mod schema;
 mod scope;
 pub mod table;
-pub mod tokens;
+pub(crate) mod tokens;
 mod validate;
 
 #[cfg(test)]

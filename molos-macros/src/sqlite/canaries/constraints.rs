@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use molos_runtime::__private::script::{TokenKind, tokens};
+use molos_runtime::__private::script::TokenKind;
+use molos_runtime::__private::sqlite::tokens;
 
-use crate::words::QUOTES;
+use crate::read::QUOTES;
 
 /// A `CHECK`, as far as it tells which values may pass it.
 pub(super) struct CheckConstraint {

@@ -7,7 +7,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use molos_runtime::__private::SchemaReader;
+use molos_runtime::__private::sqlite::SchemaReader;
 use molos_runtime::rusqlite::{Connection, OptionalExtension as _, Result};
 use molos_runtime::sqlite::catalog::{self, quote};
 

@@ -11,7 +11,7 @@ use crate::sqlite::canaries::Database;
 use crate::sqlite::canaries::candidates::{Candidate, candidates, may_be_null, text};
 use crate::sqlite::canaries::constraints::{checks, words_of_named};
 use crate::sqlite::canaries::table::{Reference, TableToFill};
-use crate::words::words;
+use crate::sqlite::words;
 
 /// Plants canaries. Wherever a column takes it, a value is one that is nowhere else in the database, a token, by which a
 /// row is known again whatever a migration does to it.

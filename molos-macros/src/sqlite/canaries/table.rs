@@ -9,7 +9,7 @@ use molos_runtime::sqlite::catalog::{self, Column, quote};
 
 use crate::sqlite::canaries::Database;
 use crate::sqlite::canaries::constraints::{CheckConstraint, checks, words_of_named};
-use crate::words::words;
+use crate::sqlite::words;
 
 /// A table that rows are made for.
 pub(super) struct TableToFill {

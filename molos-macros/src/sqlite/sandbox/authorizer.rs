@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use molos_runtime::__private::Change;
+use molos_runtime::__private::sqlite::Change;
 use molos_runtime::HISTORY_TABLE;
 use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::{Connection, Result};
@@ -10,7 +10,7 @@ use molos_runtime::rusqlite::{Connection, Result};
 use crate::check::shadow::Effects;
 use crate::sqlite::sandbox::trace::{Refusal, State, Watch};
 use crate::sqlite::sandbox::versions::done;
-use crate::words::words;
+use crate::sqlite::words;
 
 /// Has every statement of a script looked at.
 pub(super) fn set(conn: &mut Connection, watch: &Watch) -> Result<()> {

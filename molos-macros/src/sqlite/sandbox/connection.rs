@@ -1,7 +1,7 @@
 //! The engine's view of the sandbox: a connection that is watched while it runs a script.
 
 use molos_runtime::__private::script::Statement;
-use molos_runtime::__private::{Handle, Settings};
+use molos_runtime::__private::sqlite::{Handle, Settings};
 use molos_runtime::__private::{Listener, engine};
 use molos_runtime::database::{DatabaseError, Failure, History as _, Run, Transact as _, Violations, ready};
 use molos_runtime::rusqlite::{self, ErrorCode};

@@ -10,8 +10,8 @@ mod versions;
 use std::collections::BTreeSet;
 
 use molos_runtime::__private::Changed;
-use molos_runtime::__private::{Change, SchemaReader};
-use molos_runtime::__private::{Settings, violations_of};
+use molos_runtime::__private::sqlite::{Change, SchemaReader};
+use molos_runtime::__private::sqlite::{Settings, violations_of};
 use molos_runtime::database::{DatabaseError, Violations};
 use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::{Connection, Result};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molos_runtime::__private::Change;
+use molos_runtime::__private::sqlite::Change;
 
 use crate::check::shadow::Effects;
 
