@@ -38,7 +38,7 @@ pub use molos_cli as cli;
 /// | `ignore = ["schema.sql"]` | these files of the directory are no migrations |
 /// | `functions = ["is_uuid/1", "concat_all/-1"]` | SQL functions that the program registers, with their number of arguments; -1 is any number |
 /// | `hooks = { 4 => crate::db::hash_tokens }` | functions of the program that are run after the SQL of these versions, in the same transaction: see [`Hook`] |
-/// | `lints = { drop_column = "warn" }` | what a migration may take away: see below |
+/// | `lints = { drop_column = "warn" }` | how a lint is reported: see below |
 /// | `rename = { "users" => User, "users.type" => kind }` | names for structs and fields |
 /// | `set = "billing"` | the name of this list in the history table, `"app"` if it is left out; several sets can share one database |
 /// | `after = ["../core/migrations"]` | the directories of the sets that this one comes after, each before those that come after it: see below |
@@ -92,19 +92,20 @@ pub use molos_cli as cli;
 /// | directive | meaning |
 /// | --- | --- |
 /// | `-- molos: foreign-keys = on` | foreign keys are enforced while the file runs; without it, or with `off`, they are only checked before the commit |
-/// | `-- molos: allow <what> <of what>` | that is what is meant, and no error: see below |
-/// | `-- molos: no-transaction` | the file is run by itself, outside of any transaction, and not while the crate compiles: only `VACUUM` and the pragmas `auto_vacuum`, `journal_mode` and `page_size`; what comes before it is committed first |
-/// | `-- molos: unfinished` | a compile error until the line is removed: `db new` writes it, so that nothing applies what is not written yet |
-/// | `-- molos: irreversible = <the reason>` | there is no down migration; [`Migrator::rollback`] refuses, and gives the reason, which can be left out |
+/// | `-- molos: allow <lint> <subject>` | the migration does this on purpose, so it is no error: see below |
+/// | `-- molos: no-transaction` | the file runs outside of any transaction, after everything before it is committed. It can hold `VACUUM` and the pragmas `auto_vacuum`, `journal_mode` and `page_size`, and is not run while the crate compiles |
+/// | `-- molos: unfinished` | a compile error until the line is removed. `db new` writes it, so that no program applies an empty migration |
+/// | `-- molos: irreversible = <the reason>` | the migration cannot be rolled back: [`Migrator::rollback`] refuses, and gives the reason. The reason can be left out |
 ///
 /// # What is an error until the file allows it
 ///
-/// It takes something away from rows that are there, or from a program of an older version that is still running. To
-/// allow what the file does not do is an error, too. A rebuild (create, copy, drop, rename) is judged by what it leads to.
-/// [The book](https://docs.rs/crate/molos/latest/source/docs/src/lints.md) shows each with the error, and what to write
-/// instead.
+/// Each of these changes loses rows or values, or breaks a program of an older version that is still running. A directive
+/// that allows something the file does not do is an error, too. A rebuild (create, copy, drop, rename) is judged by the
+/// schema and the rows that it leads to.
+/// [The book](https://docs.rs/crate/molos/latest/source/docs/src/lints.md) shows each lint with its error, and what to
+/// write instead.
 ///
-/// | what | for example | allowed by |
+/// | lint | for example | allowed by |
 /// | --- | --- | --- |
 /// | `drop-table` | `DROP TABLE users` | `-- molos: allow drop-table users` |
 /// | `drop-column` | `ALTER TABLE users DROP COLUMN name`, or a rebuild without it | `-- molos: allow drop-column users.name` |
@@ -119,38 +120,43 @@ pub use molos_cli as cli;
 /// | `fails-on-rows` | `ADD COLUMN … NOT NULL` without a default; a `UNIQUE`, `CHECK` or `NOT NULL` that rows which are there may break | `-- molos: allow fails-on-rows` |
 /// | `inexact-down` | a down migration that leads to another schema than the one before its migration | in the down migration, `-- molos: allow inexact-down` |
 ///
-/// The option `lints = { drop_column = "warn" }` makes one of them a warning (`"deny"` is the default, `"allow"` says
-/// nothing); it is shown as the use of something deprecated, and is an error again when the migration is to be locked.
+/// The option `lints = { drop_column = "warn" }` turns a lint into a warning; `"deny"` is the default, and `"allow"` turns
+/// it off. The compiler shows the warning as the use of something deprecated. It is an error again when the migration is
+/// to be written to `molos.lock`.
 ///
 /// # Rows that are made up
 ///
-/// The last five of these are found out with rows. While the crate compiles, every migration is run twice: on empty tables,
-/// as when the program starts for the first time, and on tables with rows in them. It has to work on both.
+/// The last five lints are found with rows. While the crate compiles, the macro runs every migration twice: on empty
+/// tables, as when the program starts for the first time, and on tables with rows in them. It has to work on both.
 ///
-/// For each new table two rows are made up: one with a value in every column, one with `NULL` wherever that is legal; for
-/// each table that is changed, one more. They follow from the catalog: types, keys, `CHECK`s. If a migration does not take
-/// them, it is tried with other values (words, numbers, JSON, times, UUIDs), and only what a constraint refuses whatever
-/// the values is an error. What fails for another reason, as a function of the program's own may, or a table that no row
-/// can be made up for, is no error; the documentation of `MIGRATIONS` names it, and why.
+/// The macro makes up two rows for each new table: one with a value in every column, and one with `NULL` wherever that is
+/// legal. For each table that a migration changes it adds one more. The values follow from the catalog: types, keys,
+/// `CHECK`s. If a migration fails on them, the macro tries other values (words, numbers, JSON, times, UUIDs), and reports
+/// an error only if a constraint refuses them all. If a migration fails for another reason, as it may in a function of the
+/// program's own, or if no row can be made up for a table, that is no error; the documentation of `MIGRATIONS` names the
+/// migration and the reason.
 ///
-/// Virtual tables get no rows, and a down migration is tried with rows, too.
+/// Virtual tables get no rows. Down migrations are run on rows, too.
 ///
 /// # `molos.lock`
 ///
-/// With the environment variable `MOLOS_LOCK` set to `update`, the macro writes this file into the directory, with a line for
-/// each migration, and adds those that are not in it; with `overwrite`, it writes the file anew. What it lists may not
-/// change any more. With `baseline`, it adds them although they do what would have to be allowed, or have a down migration
-/// that fails, and notes what: for a directory that was begun with another tool.
+/// The migrations that this file lists have shipped, and may not change any more. The macro writes it when the environment
+/// variable `MOLOS_LOCK` is set:
+///
+/// - `update` adds a line for each migration that is not in the file yet;
+/// - `overwrite` writes the whole file anew;
+/// - `baseline` adds migrations even if they do what would have to be allowed, or if a down migration fails, and notes
+///   that: for a directory that was begun with another tool.
 ///
 /// # Compile errors
 ///
-/// Each says what was found and what would be right; those in SQL point at the place.
+/// Each says what the macro found and what to do; an error in SQL points at the place.
 ///
 /// - **The directory** is missing, empty, a file, or given by an absolute path.
 /// - **A file** is named like none of the layouts, or like one but with a version that is too large; is not UTF-8 or
 ///   has a NUL character; is a symbolic link that leads out of the directory or nowhere; cannot be read.
 /// - **Two files** have one version (`1_a.sql` and `001_b.sql`, too); are laid out in different ways; are a down
-///   without its up; are two down migrations of one migration.
+///   without an up; are two down migrations of one migration.
 /// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
 ///   up; ask to be run outside of a transaction.
 /// - **A directive** says `unfinished`; is unknown, allows what is unknown, does not say what it is about, has a wrong value,
@@ -159,7 +165,8 @@ pub use molos_cli as cli;
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an
 ///   extension, `VACUUM`s, changes the history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
-/// - **What is taken away** is not allowed by the file, or is allowed and not done. A down migration fails when it is run a second time, after its up migration.
+/// - **A lint** is not allowed by the file, or is allowed and does not apply.
+/// - **A down migration** fails on rows, or after its up migration was applied a second time.
 /// - **A set** makes a table without its prefix, changes a table of a set that it comes after, comes after itself or twice
 ///   after another, or has no name of its own.
 /// - **At the end of a file**, rows refer to what is not there.
@@ -170,7 +177,7 @@ pub use molos_cli as cli;
 /// - **A name** of a table or column is none in Rust, or two become one; `rename`, `ignore` and `hooks` name what is not
 ///   there. A hook is no [`Hook`].
 ///
-/// What does not depend on a file that failed is still checked, and reported in the same build.
+/// The macro goes on after an error, and reports in the same build what does not depend on it.
 #[doc(inline)]
 pub use molos_macros::embed_migrations;
 pub use molos_runtime::*;

@@ -322,15 +322,15 @@ fn report(losses: &mut Losses<'_>, table: &str, loss: RowLoss) {
         RowLoss::Rows => {
             // Where no statement is about the table, it went with the rows that it refers to.
             let said_with: &[&str] = if losses.says(&["delete", table]) { &["delete", table] } else { &["drop"] };
-            losses.add_taking(DATA_LOSS, (table.to_owned(), None), said_with, &format!("deletes rows of `{table}`"));
+            losses.add_loss(DATA_LOSS, (table.to_owned(), None), said_with, &format!("deletes rows of `{table}`"));
         }
         RowLoss::Column(column, None) => {
             let what = format!("makes `{table}` anew, and leaves the values of `{column}` behind");
-            losses.add_taking(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
+            losses.add_loss(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
         }
         RowLoss::Column(column, Some(other)) => {
             let what = format!("puts the values of `{table}.{other}` into `{column}`, and leaves its own behind");
-            losses.add_taking(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
+            losses.add_loss(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
         }
         RowLoss::Sequence => {
             let what = format!("lets `{table}` give out ids that it has given out before");

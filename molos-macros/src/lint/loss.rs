@@ -6,8 +6,8 @@ use molos_runtime::{Direction, Fact, ObjectKind, Schema};
 
 use crate::diagnostic::{Diagnostic, list};
 use crate::lint::finding::{
-    BROKEN_REFERENCE, DATA_LOSS, DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, Finding, LEFTOVER_TABLE, Loss as Taking,
-    NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET,
+    BROKEN_REFERENCE, DATA_LOSS, DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, Finding, LEFTOVER_TABLE, Loss, NARROW_TYPE,
+    RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET,
 };
 use crate::read::file::{MigrationFile, Script};
 
@@ -54,7 +54,7 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_
                 &[name, &new.object.name],
                 &format!("renames the table `{name}` to `{}`", new.object.name),
             ),
-            None => losses.add_taking(
+            None => losses.add_loss(
                 DROP_TABLE,
                 (name.clone(), None),
                 &["drop", name],
@@ -103,12 +103,12 @@ impl<'f> Losses<'f> {
     }
 
     /// Adds what takes rows or values away.
-    pub(crate) fn add_taking(&mut self, lint: &'static str, taken: Taking, said_with: &[&str], what: &str) {
-        let (table, column) = &taken;
+    pub(crate) fn add_loss(&mut self, lint: &'static str, loss: Loss, said_with: &[&str], what: &str) {
+        let (table, column) = &loss;
         let subject = column.as_ref().map_or_else(|| table.clone(), |column| format!("{table}.{column}"));
         self.add(lint, subject, said_with, what);
         if let Some(finding) = self.found.last_mut() {
-            finding.takes = Some(taken);
+            finding.takes = Some(loss);
         }
     }
 
@@ -168,7 +168,7 @@ impl<'f> Losses<'f> {
                                 &format!("renames `{subject}` to `{new}`"),
                             );
                         }
-                        None => self.add_taking(
+                        None => self.add_loss(
                             DROP_COLUMN,
                             (name.clone(), Some((*column).to_owned())),
                             &["drop", column],

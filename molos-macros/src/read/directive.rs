@@ -130,7 +130,7 @@ fn unknown(name: &str) -> Diagnostic {
         None => error.help(
             "there are `-- molos: foreign-keys = on` (or `off`, which is the default), \
              `-- molos: irreversible = <the reason>`, `-- molos: no-transaction`, `-- molos: unfinished` and \
-             `-- molos: allow <what> <of what>`",
+             `-- molos: allow <lint> <subject>`",
         ),
     }
 }
