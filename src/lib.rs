@@ -158,7 +158,7 @@ pub use molos_cli as cli;
 /// - **Two files** have one version (`1_a.sql` and `001_b.sql`, too); are laid out in different ways; are a down
 ///   without an up; are two down migrations of one migration.
 /// - **Sections** of a file (`-- +goose Up`, `-- migrate:up`) stand twice, below a statement, or as a down without its
-///   up; ask to be run outside of a transaction.
+///   up; ask to be run without a transaction.
 /// - **A directive** says `unfinished`; is unknown, allows what is unknown, does not say what it is about, has a wrong value,
 ///   or stands below a statement or above the first section; says `irreversible` in a down migration or beside one.
 /// - **A file with `no-transaction`** has a statement that could be left half done, or a directive about foreign keys.

@@ -28,12 +28,14 @@ const ALLOWED: &[(&str, &str)] = &[
     // The name of another tool.
     ("molos-runtime/src/model/tool.rs", "Self::RusqliteMigration => \"rusqlite_migration\","),
     ("molos-runtime/src/model/tool.rs", "RusqliteMigration,"),
-    // What the compiler tells a program of which types there are, since it is where such a program fails.
-    (
-        "molos-runtime/src/database/traits.rs",
-        "note = \"pass a `&mut rusqlite::Connection`; of a pooled connection that is `&mut *pooled`\"",
-    ),
+    // What the compiler says where something else is passed: which connections there are.
+    ("molos-runtime/src/database/traits.rs", FOR_SQLITE),
+    ("molos-runtime/src/database/traits.rs", FOR_POSTGRESQL),
 ];
+
+const FOR_SQLITE: &str =
+    "note = \"for SQLite, pass a `&mut molos::rusqlite::Connection`; of a pooled connection that is `&mut *pooled`\",";
+const FOR_POSTGRESQL: &str = "note = \"for PostgreSQL, turn on molos's feature `postgres` or `tokio-postgres`, and pass a `&mut Client` of that crate\"";
 
 /// The lines of a file with a word of a wing in their code. Comments are for users, who have a database; tests need one.
 fn words_of_a_wing(text: &str) -> Vec<(usize, &str)> {

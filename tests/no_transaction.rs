@@ -33,7 +33,7 @@ fn a_step_outside_of_a_transaction_is_run_between_those_before_and_after_it() ->
         Event::Committed => events.lock().expect("the lock").push("committed".to_owned()),
         _ => {}
     });
-    assert!(migrator.plan(&mut conn)?.to_string().contains("002_wal.sql, outside of a transaction\n"));
+    assert!(migrator.plan(&mut conn)?.to_string().contains("002_wal.sql, without a transaction\n"));
     let report = migrator.migrate(&mut conn)?;
     assert_eq!(report.steps().iter().map(|step| step.version).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let expected = (1..=4).flat_map(|version| [format!("started {version}"), "committed".to_owned()]);

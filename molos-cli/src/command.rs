@@ -193,7 +193,7 @@ fn planned(plan: &Plan<'_>, with_sql: bool, output: &Output) -> Code {
         version: step.version(),
         name: step.name().to_owned(),
         file: step.path(direction).into_owned(),
-        outside_of_transactions: step.is_outside_of_transactions(direction),
+        without_transaction: step.is_without_transaction(direction),
         has_hook: direction == Direction::Up && step.hook().is_some(),
         sql: step.sql(direction).filter(|_| with_sql).map(ToOwned::to_owned),
     };

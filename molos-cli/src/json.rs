@@ -101,7 +101,7 @@ pub struct PlannedStep {
     /// Its file, relative to the directory of the migrations.
     pub file: String,
     /// Whether it is run outside of a transaction.
-    pub outside_of_transactions: bool,
+    pub without_transaction: bool,
     /// Whether a function of the program is run after it.
     pub has_hook: bool,
     /// Its SQL, with `--sql`.

@@ -62,7 +62,8 @@ pub trait Database: Sealed + Copy + Debug + Send + Sync + 'static {
 /// `postgres::Client` or a `tokio_postgres::Client` to PostgreSQL.
 #[diagnostic::on_unimplemented(
     message = "migrations cannot be run on `{Self}`",
-    note = "pass a `&mut rusqlite::Connection`; of a pooled connection that is `&mut *pooled`"
+    note = "for SQLite, pass a `&mut molos::rusqlite::Connection`; of a pooled connection that is `&mut *pooled`",
+    note = "for PostgreSQL, turn on molos's feature `postgres` or `tokio-postgres`, and pass a `&mut Client` of that crate"
 )]
 pub trait Connection: Sealed + Send {
     /// The kind of database that it is a connection to.

@@ -128,7 +128,7 @@ async fn rows_changed<DB: Database>(conn: &mut DB::Handle<'_>) -> Result<u64, Er
 
 /// Refuses what would commit a part of the rehearsal. `embed_migrations!` does so for its own.
 fn refuse_commits<DB: Database>(pending: &[Migration<'_, DB>]) -> Result<(), Error> {
-    for migration in pending.iter().filter(|migration| !migration.is_outside_of_transactions(Direction::Up)) {
+    for migration in pending.iter().filter(|migration| !migration.is_without_transaction(Direction::Up)) {
         if let Some(statement) = statement_that_begins::<DB>(migration.up(), &["COMMIT", "END"]) {
             let location = engine::location(migration, Direction::Up, statement.offset);
             return Err(Error::new(ErrorKind::TransactionEnded).of(Step::of(migration)).at(Some(location)));

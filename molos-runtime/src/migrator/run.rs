@@ -279,7 +279,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
 
     /// Plans again, under the lock, runs as many steps as belong in one transaction, and commits.
     ///
-    /// `alone` is a step whose script has been run already, outside of a transaction.
+    /// `alone` is a step whose script has been run already, without a transaction.
     async fn run_in_transaction(
         &self,
         conn: &mut DB::Handle<'_>,
@@ -300,7 +300,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         let is_next =
             |(migration, _): &(Box<Migration<'_, DB>>, _)| steps.first().is_some_and(|first| first.is(migration));
         let alone = alone.filter(is_next).map(|(_, elapsed)| elapsed);
-        let inside = steps.iter().take_while(|step| !step.is_outside_of_transactions(course.direction)).count();
+        let inside = steps.iter().take_while(|step| !step.is_without_transaction(course.direction)).count();
         let count = match self.transactions {
             _ if alone.is_some() => 1,
             Transactions::Single => inside,

@@ -286,7 +286,7 @@ impl<'m, DB: Database> Migration<'m, DB> {
 
     /// Whether it is run outside of a transaction in `direction`, as its file asks with `-- molos: no-transaction`.
     #[must_use]
-    pub fn is_outside_of_transactions(&self, direction: Direction) -> bool {
+    pub fn is_without_transaction(&self, direction: Direction) -> bool {
         self.script(direction).is_some_and(|script| script.no_transaction)
     }
 

@@ -122,8 +122,8 @@ impl<DB: Database> fmt::Display for Plan<'_, DB> {
             if self.direction == Direction::Up && migration.hook().is_some() {
                 f.write_str(", then its hook")?;
             }
-            if migration.is_outside_of_transactions(self.direction) {
-                f.write_str(", outside of a transaction")?;
+            if migration.is_without_transaction(self.direction) {
+                f.write_str(", without a transaction")?;
             }
             let is_its = |loss: &&Loss| loss.version == migration.version() && loss.set == migration.set();
             for loss in self.losses.iter().filter(is_its) {

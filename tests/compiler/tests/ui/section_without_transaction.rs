@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/section_without_transaction");
+
+fn main() {}
