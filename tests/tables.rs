@@ -135,3 +135,23 @@ fn a_value_of_another_type_is_an_error_and_no_panic() -> Result<()> {
     assert!(Plain::all(&conn).is_err());
     Ok(())
 }
+
+/// A name in double quotes that is no column's is a string to SQLite: `DELETE … WHERE "id" = 'id'` would delete every row.
+#[test]
+fn on_a_schema_with_other_columns_every_statement_is_an_error() -> Result<()> {
+    let conn = database();
+    let row = NewTextKey { id: Some("id"), note: Some("note") }.insert(&conn)?;
+    conn.execute_batch("ALTER TABLE text_key RENAME COLUMN id TO name")?;
+    assert!(TextKey::all(&conn).is_err(), "it reads");
+    assert!(TextKey::find(&conn, "id").is_err(), "it finds");
+    assert!(row.update(&conn).is_err(), "it updates");
+    assert!(row.delete(&conn).is_err(), "it deletes");
+    assert!(row.insert(&conn).is_err(), "it inserts");
+    conn.execute_batch(
+        "ALTER TABLE text_key RENAME COLUMN name TO id; ALTER TABLE text_key RENAME COLUMN note TO text",
+    )?;
+    assert!(TextKey::all(&conn).is_err(), "it reads");
+    assert!(row.update(&conn).is_err(), "it updates");
+    assert!(row.delete(&conn)?, "its key is there");
+    Ok(())
+}

@@ -14,18 +14,20 @@ pub(super) fn statements(table: &str, columns: &[Column], kind: Kind) -> Sql {
         let names: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
         names.join(", ")
     };
-    let all: Vec<&Column> = columns.iter().collect();
+    // Where an expression may stand, a name in quotes that is no column's is a string to SQLite, unless it has its table.
+    let qualified = |column: &Column| format!("{table}.{}", quote(&column.name));
+    let all: Vec<String> = columns.iter().map(qualified).collect();
+    let all = all.join(", ");
     let written: Vec<&Column> = columns.iter().filter(|column| !column.generated).collect();
     let mut key: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
     key.sort_by_key(|column| column.key);
-    let select = format!("SELECT {} FROM {table}", names(&all));
+    let select = format!("SELECT {all} FROM {table}");
     if kind != Kind::Table {
         return Sql { select, write: None, keyed: None };
     }
     let insert = |values: &dyn Fn(usize, &Column) -> String| {
         let values: Vec<String> = written.iter().enumerate().map(|(i, column)| values(i + 1, column)).collect();
-        let (written, all) = (names(&written), names(&all));
-        format!("INSERT INTO {table} ({written}) VALUES ({}) RETURNING {all}", values.join(", "))
+        format!("INSERT INTO {table} ({}) VALUES ({}) RETURNING {all}", names(&written), values.join(", "))
     };
     let write = WriteSql {
         insert: insert(&|i, _| format!("?{i}")),
@@ -34,16 +36,18 @@ pub(super) fn statements(table: &str, columns: &[Column], kind: Kind) -> Sql {
             None => format!("?{i}"),
         }),
     };
-    let equal = |(i, column): (usize, &Column)| format!("{} = ?{}", quote(&column.name), i + 1);
+    let equal = |(i, column): (usize, &Column)| format!("{} = ?{}", qualified(column), i + 1);
+    let set = |(i, column): (usize, &Column)| format!("{} = ?{}", quote(&column.name), i + 1);
     let with_key: Vec<String> = key.iter().copied().enumerate().map(equal).collect();
     let with_key = with_key.join(" AND ");
     // The values of an update are numbered like those of an insert.
     let numbered = || written.iter().copied().enumerate();
-    let same_key: Vec<String> = numbered().filter(|(_, column)| column.key > 0).map(equal).collect();
-    let mut changes: Vec<String> = numbered().filter(|(_, column)| column.key == 0).map(equal).collect();
+    let is_key = |(_, column): &(usize, &Column)| column.key > 0;
+    let same_key: Vec<String> = numbered().filter(is_key).map(equal).collect();
+    let mut changes: Vec<String> = numbered().filter(|of| !is_key(of)).map(set).collect();
     if changes.is_empty() {
         // A statement that changes nothing still tells whether the row is there.
-        changes.clone_from(&same_key);
+        changes = numbered().filter(is_key).map(set).collect();
     }
     let keyed = (1..=LONGEST_KEY).contains(&key.len()).then(|| KeyedSql {
         find: format!("{select} WHERE {with_key}"),
