@@ -2,8 +2,10 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use molos_runtime::__private::visible;
+
 use crate::interrupt;
-use crate::output::{Failure, visible};
+use crate::output::Failure;
 
 /// Asks before something that cannot be undone, if there is somebody to ask.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {

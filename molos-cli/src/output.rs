@@ -1,6 +1,5 @@
 //! What goes to stdout, the answer, and what goes to stderr, the rest.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -8,6 +7,7 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use comfy_table::{Attribute, Cell, Color, Table, presets};
+use molos_runtime::__private::visible;
 use molos_runtime::{DatabaseFailure, Error, ErrorKind};
 use serde::Serialize;
 
@@ -137,23 +137,6 @@ fn say(text: &str) {
     let _ = writeln!(AutoStream::auto(io::stderr()), "{text}");
 }
 
-/// Whether a terminal does something else with it than show it: a control character, or one that turns the direction of
-/// what follows, or ends the line.
-fn steers(c: char) -> bool {
-    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || c.is_control() && !matches!(c, '\n' | '\t')
-}
-
-/// The text, with what would steer a terminal written out: names come from files and databases.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let write_out = |c: char| if steers(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    // Files may have the line ends of Windows.
-    Cow::Owned(text.replace("\r\n", "\n").chars().map(write_out).collect())
-}
-
 /// Says on stderr what went wrong.
 pub(crate) fn show_error(error: &Error) {
     let help = error.help();
@@ -247,9 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_steer_a_terminal_is_written_out_and_the_line_ends_of_a_file_are_not() {
-        assert_eq!(visible("SELECT 1;\r\n\tSELECT 2;\r\n\x1b\r"), "SELECT 1;\n\tSELECT 2;\n\\u{1b}\\u{d}");
-        assert_eq!(visible("a\u{202e}b"), "a\\u{202e}b");
+    fn a_cell_is_one_line() {
         let mut rows = Rows::new(&["NAME"]);
         rows.add([cell("a\nb")]);
         assert_eq!(rows.to_string(), "NAME\na\\u{a}b");

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use molos_runtime::__private::visible;
 use molos_runtime::{Event, Migrator, Step};
 
-use crate::output::{note, visible};
+use crate::output::note;
 
 /// A progress bar on stderr; nothing where that is no terminal.
 pub(crate) struct Progress(ProgressBar);

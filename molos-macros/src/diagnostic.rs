@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use molos_runtime::__private::visible;
 
 /// One thing to correct.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ struct Place {
 impl Diagnostic {
     /// `title` says what is wrong: lower case, one line, no full stop.
     pub(crate) fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), place: None, notes: Vec::new(), helps: Vec::new() }
+        Self { title: title.into().replace(['\r', '\n'], " "), place: None, notes: Vec::new(), helps: Vec::new() }
     }
 
     /// What is wrong, in one line.
@@ -34,7 +35,7 @@ impl Diagnostic {
 
     /// Points at the bytes `range` of the file at `path`, whose whole text is `text`.
     pub(crate) fn at(mut self, path: &str, text: &str, range: Range<usize>, label: impl Into<String>) -> Self {
-        let path = path.to_owned();
+        let path = path.replace(['\r', '\n'], " ");
         self.place =
             Some(Box::new(Place { path, text: text.to_owned(), range: within(text, range), label: label.into() }));
         self
@@ -65,7 +66,7 @@ impl Diagnostic {
         };
         group = group.elements(self.notes.iter().map(|note| Level::NOTE.message(note.as_str())));
         group = group.elements(self.helps.iter().map(|help| Level::HELP.message(help.as_str())));
-        Renderer::plain().render(&[group])
+        visible(&Renderer::plain().render(&[group])).into_owned()
     }
 }
 
@@ -114,6 +115,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_text_of_a_file_steers_a_terminal_or_makes_a_line_of_its_own() {
+        let drawn = Diagnostic::new("`a\nerror: b`\u{1b}[2J")
+            .at("a\nb.sql", "SELECT '\u{1b}[31m\u{202e}';", 0..6, "\u{7}")
+            .note("\u{9b}1m")
+            .help("\r")
+            .render();
+        let is_plain = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+        assert!(drawn.chars().all(is_plain), "{drawn:?}");
+        assert!(drawn.lines().all(|line| !line.starts_with("error")), "{drawn}");
     }
 
     #[test]

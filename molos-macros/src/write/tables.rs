@@ -6,7 +6,7 @@ use syn::Path;
 
 use crate::check::table::{KeyedSql, Table, ValueKind, WriteSql};
 use crate::write::Library;
-use crate::write::docs::{column_doc, new_column_doc};
+use crate::write::docs::{column_doc, new_column_doc, new_row_doc, table_doc};
 use crate::write::model::{Field, Model};
 
 /// The module of typed tables.
@@ -33,10 +33,10 @@ pub(crate) fn tables(models: &[Model], library: &Library, molos: &Path) -> Token
 }
 
 fn table(model: &Model, library: &Library, molos: &Path) -> TokenStream {
-    let Table { name, what, definition, sql, .. } = &model.table;
+    let Table { name, sql, .. } = &model.table;
     let row = &model.row;
     let columns = model.fields.iter().map(|field| &field.column.name);
-    let doc = format!("A row of the {what} `{name}`.\n\n````sql\n{definition}\n````");
+    let doc = table_doc(&model.table);
     let fields = model.fields.iter().map(|field| {
         let (name, ty, doc) = (&field.name, owned_type(field, library), column_doc(&field.column));
         quote!(#[doc = #doc] pub #name: #ty)
@@ -148,7 +148,7 @@ fn write(model: &Model, sql: &WriteSql, library: &Library, molos: &Path) -> Toke
             }
         }
     });
-    let doc = format!("A row to insert into the table `{}`. What is `None` is left to the database.", model.table.name);
+    let doc = new_row_doc(&model.table);
 
     quote! {
         impl #molos::Insert for #row {

@@ -14,3 +14,4 @@ pub mod report;
 pub mod script;
 pub mod sets;
 pub mod tool;
+pub mod visible;

@@ -195,3 +195,19 @@ fn a_baseline_accepts_what_has_shipped_and_nothing_after_it() {
     );
     assert_eq!(program.build("update"), None);
 }
+
+#[test]
+fn text_of_sql_files_is_no_documentation_test() {
+    let program = Program::new("molos-hostile");
+    program.write("src/lib.rs", "pub mod db {\n    molos::embed_migrations!();\n}\n");
+    program.write(
+        "migrations/002_ways_out.sql",
+        "CREATE TABLE fence (a /*\n````\n\n```rust\npanic!()\n```\n\n````sql\n*/);\n\
+         CREATE TABLE text_default (a TEXT DEFAULT ('x\n\n    panic!(\"default\")\n'));\n\
+         CREATE TABLE kind (a [INT\n\n    panic!(\"type\")\n\n]);\n",
+    );
+    program.write("migrations/003_a\n\n    panic!(\"name\")\n.sql", "SELECT 1;\n");
+    let output = program.cargo(&["test", "--doc"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("running 0 tests"), "{said}");
+}
