@@ -114,7 +114,7 @@ pub use molos_cli as cli;
 /// | `narrow-type` | a rebuild that makes a `TEXT` column `INTEGER` | `-- molos: allow narrow-type users.name` |
 /// | `drop-unique` | `DROP INDEX users_name`, if it was unique; a rebuild without `UNIQUE (email)` | `-- molos: allow drop-unique users_name`, `-- molos: allow drop-unique users.email` |
 /// | `leftover-table` | `CREATE TABLE users_new …` without the `DROP TABLE users` and the renaming of a rebuild | `-- molos: allow leftover-table users_new` |
-/// | `data-loss` | `DELETE FROM sessions`; a rebuild whose `DROP TABLE` deletes what refers to it; a copy that leaves out a column or confuses two | `-- molos: allow data-loss sessions`, `-- molos: allow data-loss users.name` |
+/// | `data-loss` | `DELETE FROM sessions`; `UPDATE users SET name = NULL`; a rebuild whose `DROP TABLE` deletes what refers to it; a copy that leaves out a column or confuses two | `-- molos: allow data-loss sessions`, `-- molos: allow data-loss users.name` |
 /// | `sequence-reset` | a rebuild of an `AUTOINCREMENT` table that does not copy its row in `sqlite_sequence` | `-- molos: allow sequence-reset users` |
 /// | `broken-reference` | `DROP TABLE users` with a view or trigger that uses it | `-- molos: allow broken-reference active_users` |
 /// | `fails-on-rows` | `ADD COLUMN … NOT NULL` without a default; a `UNIQUE`, `CHECK` or `NOT NULL` that rows which are there may break | `-- molos: allow fails-on-rows` |

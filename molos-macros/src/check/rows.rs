@@ -9,12 +9,33 @@ use crate::diagnostic::Diagnostic;
 pub(crate) struct TableRows {
     /// The columns, in lower case.
     pub(crate) columns: Vec<String>,
-    /// The rows that were made up, each with its values as texts.
-    pub(crate) canaries: Vec<Vec<Option<String>>>,
+    /// The rows that were made up.
+    pub(crate) canaries: Vec<Canary>,
     /// How many rows there are, the others among them.
     pub(crate) count: usize,
+    /// Whether the database tells how many rows a script inserts into the table.
+    pub(crate) counts_inserts: bool,
     /// The largest id that was given out, where the database never gives out one twice.
     pub(crate) sequence: Option<i64>,
+}
+
+/// A row that was made up, or made from one that was.
+pub(crate) struct Canary {
+    /// Its values as texts.
+    pub(crate) values: Vec<Option<String>>,
+    /// By what it is known again, whatever a script makes of it; nothing if it looks like other rows.
+    pub(crate) marks: BTreeSet<String>,
+}
+
+/// What a script did to a table, as far as it matters to the rows that were there.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    /// It created the table anew, and may have copied rows into it.
+    MadeAnew,
+    /// It inserted so many rows, and may have removed others.
+    Removed { inserted: usize },
+    /// It removed no row.
+    Kept,
 }
 
 /// What a column has in a row that leaves it out.
@@ -32,6 +53,8 @@ pub(crate) enum RowLoss {
     Rows,
     /// This column has lost its values; those of the other one are in it, if there is one.
     Column(String, Option<String>),
+    /// This column is `NULL` in every row.
+    Cleared(String),
     /// The next id is one that was given out before.
     Sequence,
 }
@@ -46,16 +69,16 @@ impl TableRows {
     pub(crate) fn losses(
         &self,
         after: &Self,
-        made_anew: bool,
+        change: Change,
         default_of: impl Fn(&str) -> Result<Option<DefaultValue>, Diagnostic>,
     ) -> Result<Vec<RowLoss>, Diagnostic> {
-        if after.canaries.len() < self.canaries.len() && after.count < self.count {
+        if self.lost_rows(after, change) {
             return Ok(vec![RowLoss::Rows]);
         }
-        let mut losses = Vec::new();
-        if !made_anew {
-            return Ok(losses);
+        if !matches!(change, Change::MadeAnew) {
+            return Ok(self.cleared(after).map(RowLoss::Cleared).collect());
         }
+        let mut losses = Vec::new();
         for column in &after.columns {
             let (before, now) = (self.values(column), after.values(column));
             let comes_from = |other: &&String| {
@@ -72,10 +95,37 @@ impl TableRows {
         Ok(losses)
     }
 
+    /// Whether a canary is missing, and not only made into another row.
+    fn lost_rows(&self, after: &Self, change: Change) -> bool {
+        let there: BTreeSet<&String> = after.canaries.iter().flat_map(|row| &row.marks).collect();
+        let is_missing = |row: &Canary| !row.marks.is_empty() && row.marks.iter().all(|mark| !there.contains(mark));
+        let any_missing = self.canaries.iter().any(is_missing);
+        let fewer = after.canaries.len() < self.canaries.len() && after.count < self.count;
+        fewer
+            || any_missing
+                && match change {
+                    Change::MadeAnew => true,
+                    Change::Removed { inserted } => !self.counts_inserts || self.count + inserted > after.count,
+                    Change::Kept => false,
+                }
+    }
+
+    /// The columns that no canary has a value in any more, whose values are in no other column either.
+    fn cleared(&self, after: &Self) -> impl Iterator<Item = String> {
+        let everywhere: BTreeSet<&str> =
+            after.canaries.iter().flat_map(|row| &row.values).flatten().map(String::as_str).collect();
+        let is_cleared = move |column: &&String| {
+            let before = self.values(column);
+            let is_there = after.columns.contains(column) && !after.canaries.is_empty();
+            is_there && !before.is_empty() && after.values(column).is_empty() && !before.is_subset(&everywhere)
+        };
+        self.columns.iter().filter(is_cleared).cloned().collect::<Vec<_>>().into_iter()
+    }
+
     /// The different values of the canaries in a column, without `NULL`.
     fn values(&self, column: &str) -> BTreeSet<&str> {
         let at = self.columns.iter().position(|name| name == column);
-        self.canaries.iter().filter_map(|row| row.get(at?)?.as_deref()).collect()
+        self.canaries.iter().filter_map(|row| row.values.get(at?)?.as_deref()).collect()
     }
 
     /// Whether a column has in all canaries what it has when an insert leaves it out.
@@ -89,7 +139,8 @@ impl TableRows {
         let Some(default) = default_of(column)? else { return Ok(false) };
         // An expression, such as the time, may give another value each time, but one for all rows of a statement.
         let at = self.columns.iter().position(|name| name == column);
-        let is_everywhere = self.canaries.iter().all(|row| at.and_then(|at| row.get(at)?.as_deref()) == Some(*only));
+        let is_everywhere =
+            self.canaries.iter().all(|row| at.and_then(|at| row.values.get(at)?.as_deref()) == Some(*only));
         let is_computed_once = default.is_computed && is_everywhere && self.canaries.len() > 1;
         Ok(default.value.as_deref() == Some(*only) || is_computed_once)
     }
@@ -101,11 +152,17 @@ mod tests {
 
     /// Rows of these columns, all of them canaries.
     fn rows(columns: &[&str], rows: &[&[&str]]) -> TableRows {
-        let row = |row: &&[&str]| row.iter().map(|value| Some((*value).to_owned()).filter(|it| it != "NULL")).collect();
+        let row = |row: &&[&str]| {
+            let values = row.iter().map(|value| Some((*value).to_owned()).filter(|it| it != "NULL"));
+            let values: Vec<Option<String>> = values.collect();
+            let marks = values.iter().flatten().flat_map(|value| value.split(", ")).map(ToOwned::to_owned);
+            Canary { marks: marks.collect(), values }
+        };
         TableRows {
             columns: columns.iter().map(|column| (*column).to_owned()).collect(),
             canaries: rows.iter().map(row).collect(),
             count: rows.len(),
+            counts_inserts: true,
             sequence: None,
         }
     }
@@ -113,7 +170,7 @@ mod tests {
     /// The losses in a table that was made anew, whose columns are `x` where they are left out.
     fn losses(before: &TableRows, after: &TableRows) -> Vec<RowLoss> {
         let default_of = |_: &str| Ok(Some(DefaultValue { value: Some("x".to_owned()), is_computed: false }));
-        before.losses(after, true, default_of).expect("the default")
+        before.losses(after, Change::MadeAnew, default_of).expect("the default")
     }
 
     fn column(lost: &str, replaced_by: Option<&str>) -> RowLoss {
@@ -138,11 +195,31 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_gone_are_lost_unless_as_many_are_there() {
+    fn rows_that_are_gone_are_lost_unless_they_are_in_others() {
         let before = rows(&["a"], &[&["1"], &["2"]]);
         assert_eq!(losses(&before, &rows(&["a"], &[&["1"]])), [RowLoss::Rows]);
+        assert_eq!(losses(&before, &rows(&["a"], &[&["1"], &["3"], &["4"]])), [RowLoss::Rows]);
         let joined = rows(&["a"], &[&["1, 2"]]);
         assert_eq!(losses(&before, &TableRows { count: 2, ..joined }), []);
+    }
+
+    #[test]
+    fn a_row_is_lost_where_more_were_removed_than_it_takes_to_change_it() {
+        let before = rows(&["a"], &[&["1"], &["2"]]);
+        let after = TableRows { count: 3, ..rows(&["a"], &[&["1"]]) };
+        let lost = |change| before.losses(&after, change, |_| Ok(None)).expect("no default") == [RowLoss::Rows];
+        assert!(lost(Change::Removed { inserted: 2 }));
+        assert!(!lost(Change::Removed { inserted: 1 }));
+        assert!(!lost(Change::Kept));
+    }
+
+    #[test]
+    fn a_column_is_cleared_where_no_value_of_it_is_left_and_none_has_moved() {
+        let before = rows(&["a", "b"], &[&["1", "2"], &["3", "NULL"]]);
+        let cleared = |after: &TableRows| before.losses(after, Change::Kept, |_| Ok(None)).expect("no default");
+        assert_eq!(cleared(&rows(&["a", "b"], &[&["1", "NULL"], &["3", "NULL"]])), [RowLoss::Cleared("b".to_owned())]);
+        assert_eq!(cleared(&rows(&["a", "b"], &[&["2", "NULL"], &["3", "NULL"]])), []);
+        assert_eq!(cleared(&rows(&["a", "b"], &[&["1", "2"], &["NULL", "NULL"]])), []);
     }
 
     #[test]

@@ -61,6 +61,10 @@ pub(crate) struct Effects {
     pub(crate) used: BTreeSet<String>,
     /// Those whose rows it changed.
     pub(crate) written: BTreeSet<String>,
+    /// Those whose rows it may have removed, to put others in their place, too.
+    pub(crate) removed: BTreeSet<String>,
+    /// How many rows it inserted, where the database tells.
+    pub(crate) inserted: BTreeMap<String, usize>,
     /// Those that it altered.
     pub(crate) altered: BTreeSet<String>,
     /// Those that it created or dropped.

@@ -8,7 +8,7 @@ use molos_runtime::{Difference, Fingerprint, Object, ObjectKind, Schema};
 use crate::check::Unproven;
 use crate::check::failure::{Cause, Failure};
 use crate::check::ownership::Ownership;
-use crate::check::rows::{RowLoss, TableRows};
+use crate::check::rows::{Change, RowLoss, TableRows};
 use crate::check::runner::Runner;
 use crate::check::shadow::{Canaries as _, Effects, Fill, Shadow};
 use crate::diagnostic::Diagnostic;
@@ -33,6 +33,8 @@ pub(crate) struct WithRows<'s, S: Shadow> {
     canaries: S::Canaries,
     /// The rows of every table after the last step.
     rows: BTreeMap<String, TableRows>,
+    /// Whether values were put into the rows that the step takes, so that what it makes of them says nothing.
+    has_varied: bool,
     /// The migrations that were run, all of which work on empty tables.
     passed: Vec<&'s MigrationFile>,
     /// The views and triggers that cannot be used, with what the database says of each.
@@ -58,6 +60,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             runner,
             canaries: S::Canaries::default(),
             rows: BTreeMap::new(),
+            has_varied: false,
             passed: Vec::new(),
             broken: BTreeMap::new(),
             outcome: Outcome::default(),
@@ -75,6 +78,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         let before = self.schema().fingerprint();
         let up = file.up();
         self.passed.push(file);
+        self.has_varied = false;
         match self.try_up(up)? {
             Ok(()) => {
                 let (effects, changed) = self.refresh()?;
@@ -178,7 +182,10 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             let after = self.read(&table)?;
             if let Some(before) = self.rows.get(&table) {
                 let default_of = |column: &str| self.canaries.default_of(&self.runner.shadow, &table, column);
-                for loss in before.losses(&after, effects.replaced.contains(&table), default_of)? {
+                for loss in before.losses(&after, change_of(&table, effects), default_of)? {
+                    if self.has_varied && matches!(loss, RowLoss::Cleared(_)) {
+                        continue;
+                    }
                     emptied.extend((loss == RowLoss::Rows).then(|| table.clone()));
                     report(&mut losses, &table, loss);
                 }
@@ -238,6 +245,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         let used = shadow.effects().used;
         let varied = self.canaries.vary(shadow, &used, failure, script)?;
         let any_varied = !varied.is_empty();
+        self.has_varied |= any_varied;
         self.read_again(varied)?;
         Ok(any_varied)
     }
@@ -317,6 +325,16 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     }
 }
 
+fn change_of(table: &str, effects: &Effects) -> Change {
+    if effects.replaced.contains(table) {
+        return Change::MadeAnew;
+    }
+    if effects.removed.contains(table) {
+        return Change::Removed { inserted: effects.inserted.get(table).copied().unwrap_or_default() };
+    }
+    Change::Kept
+}
+
 fn report(losses: &mut Losses<'_>, table: &str, loss: RowLoss) {
     match loss {
         RowLoss::Rows => {
@@ -331,6 +349,10 @@ fn report(losses: &mut Losses<'_>, table: &str, loss: RowLoss) {
         RowLoss::Column(column, Some(other)) => {
             let what = format!("puts the values of `{table}.{other}` into `{column}`, and leaves its own behind");
             losses.add_loss(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
+        }
+        RowLoss::Cleared(column) => {
+            let what = format!("sets `{table}.{column}` to NULL in every row");
+            losses.add_loss(DATA_LOSS, (table.to_owned(), Some(column.clone())), &["update", table, &column], &what);
         }
         RowLoss::Sequence => {
             let what = format!("lets `{table}` give out ids that it has given out before");

@@ -12,7 +12,7 @@ use molos_runtime::rusqlite::{Connection, OptionalExtension as _, Result};
 use molos_runtime::sqlite::catalog::{self, quote};
 
 use crate::check::failure::Failure;
-use crate::check::rows::{DefaultValue, TableRows};
+use crate::check::rows::{Canary, DefaultValue, TableRows};
 use crate::check::shadow::{Canaries, Fill, Planted};
 use crate::diagnostic::Diagnostic;
 use crate::sqlite::canaries::candidates::text;
@@ -68,12 +68,9 @@ impl Canaries<Sandbox> for Planter {
     }
 }
 
-/// The most rows that are read: what a seed puts in beyond them is not looked at.
-const MOST: usize = 20_000;
-
 fn read(db: Database<'_>, table: &str, planter: &Planter) -> Result<TableRows> {
     const SEQUENCE: &str = "SELECT seq FROM sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
-    let mut statement = db.conn.prepare(&format!("SELECT * FROM {} LIMIT {MOST}", quote(table)))?;
+    let mut statement = db.conn.prepare(&format!("SELECT * FROM {}", quote(table)))?;
     let names = (0..statement.column_count()).map(|at| statement.column_name(at).map(str::to_ascii_lowercase));
     let columns = names.collect::<Result<Vec<String>>>()?;
     let mut known = TableRows { columns, ..TableRows::default() };
@@ -82,10 +79,12 @@ fn read(db: Database<'_>, table: &str, planter: &Planter) -> Result<TableRows> {
         let values = (0..known.columns.len()).map(|at| row.get_ref(at).map(text));
         let values = values.collect::<Result<Vec<_>>>()?;
         known.count += 1;
-        if planter.is_canary(table, &values) {
-            known.canaries.push(values);
+        let marks = planter.marks(&values);
+        if !marks.is_empty() || planter.is_indistinct(table) {
+            known.canaries.push(Canary { values, marks });
         }
     }
+    known.counts_inserts = db.conn.prepare(&format!("SELECT _rowid_ FROM {}", quote(table))).is_ok();
     if db.schema.schema().table(table).is_some_and(has_sequence) {
         known.sequence = db.conn.query_row(SEQUENCE, [table], |row| row.get(0)).optional()?;
     }

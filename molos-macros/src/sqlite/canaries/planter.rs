@@ -32,6 +32,9 @@ pub(crate) struct Planter {
 /// Leaves room below the next id of an `AUTOINCREMENT`, as when the newest rows were deleted.
 const ADVANCE: &str = "UPDATE sqlite_sequence SET seq = seq + 100 WHERE name = ?1 COLLATE NOCASE";
 
+/// What the numbers begin with, far from those that a seed would have.
+const FIRST: i64 = 7_340_000;
+
 struct Unresolved {
     table: String,
     column: String,
@@ -47,8 +50,7 @@ const DEEPEST: usize = 16;
 impl Default for Planter {
     fn default() -> Self {
         Self {
-            // Far from what a seed would have.
-            last: 7_340_000,
+            last: FIRST,
             tokens: HashSet::new(),
             indistinct: BTreeSet::new(),
             passed_over: BTreeMap::new(),
@@ -64,9 +66,26 @@ impl Planter {
         std::mem::take(&mut self.changed)
     }
 
-    /// Whether a row with these values was made up, or made from one that was.
-    pub(super) fn is_canary(&self, table: &str, row: &[Option<String>]) -> bool {
-        self.indistinct.contains(table) || row.iter().flatten().any(|value| self.tokens.contains(value))
+    /// Whether no row of this table has a token.
+    pub(super) fn is_indistinct(&self, table: &str) -> bool {
+        self.indistinct.contains(table)
+    }
+
+    /// The tokens that these values have in them, whole or as a part: a row with one was made up, or made from one that
+    /// was.
+    pub(super) fn marks(&self, row: &[Option<String>]) -> BTreeSet<String> {
+        let mut marks = BTreeSet::new();
+        for value in row.iter().flatten() {
+            if self.tokens.contains(value) {
+                marks.insert(value.clone());
+            }
+            let numbers = value.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.trim_start_matches('0'));
+            let numbers = numbers.filter_map(|digits| digits.parse().ok());
+            marks.extend(
+                numbers.filter(|number| (FIRST..=self.last).contains(number)).map(|number: i64| number.to_string()),
+            );
+        }
+        marks
     }
 
     /// Adds a row to a table for each of `fills`. What the rows refer to is made, too.
@@ -269,7 +288,8 @@ impl Planter {
         for row in rows {
             let (key, values) = row.split_at(identity.len());
             let texts: Vec<Option<String>> = values.iter().map(|value| text(value.into())).collect();
-            if values.first() == Some(&Value::Null) || !self.is_canary(&table.name, &texts) {
+            let is_canary = self.is_indistinct(&table.name) || !self.marks(&texts).is_empty();
+            if values.first() == Some(&Value::Null) || !is_canary {
                 continue;
             }
             let candidate = candidates(self.next_number(), column, &table.checks, Fill::Full).nth(place);

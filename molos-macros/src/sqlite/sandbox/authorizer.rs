@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use molos_runtime::__private::sqlite::Change;
 use molos_runtime::HISTORY_TABLE;
-use molos_runtime::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use molos_runtime::rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::{Connection, Result};
 
 use crate::check::shadow::Effects;
@@ -12,8 +12,16 @@ use crate::sqlite::sandbox::trace::{Refusal, State, Watch};
 use crate::sqlite::sandbox::versions::done;
 use crate::sqlite::words;
 
-/// Has every statement of a script looked at.
+/// Has every statement of a script looked at, and the rows counted that it inserts.
 pub(super) fn set(conn: &mut Connection, watch: &Watch) -> Result<()> {
+    let counting = watch.clone();
+    let count = move |action: Action, schema: &str, table: &str, _: i64| {
+        let state = &mut *counting.lock();
+        if state.watching && action == Action::SQLITE_INSERT && schema == "main" {
+            *state.trace.effects.inserted.entry(table.to_ascii_lowercase()).or_default() += 1;
+        }
+    };
+    done(conn.update_hook(Some(count)))?;
     let watch = watch.clone();
     done(conn.authorizer(Some(move |context: AuthContext<'_>| authorize(&mut watch.lock(), &context))))
 }
@@ -77,9 +85,13 @@ fn note_tables(effects: &mut Effects, action: &AuthAction<'_>) {
         AuthAction::Read { table_name, .. } | AuthAction::CreateIndex { table_name, .. } => {
             add(&mut effects.used, table_name);
         }
-        AuthAction::Insert { table_name }
-        | AuthAction::Update { table_name, .. }
-        | AuthAction::Delete { table_name } => {
+        // To insert a row can be to replace another.
+        AuthAction::Insert { table_name } | AuthAction::Delete { table_name } => {
+            add(&mut effects.used, table_name);
+            add(&mut effects.written, table_name);
+            add(&mut effects.removed, table_name);
+        }
+        AuthAction::Update { table_name, .. } => {
             add(&mut effects.used, table_name);
             add(&mut effects.written, table_name);
         }

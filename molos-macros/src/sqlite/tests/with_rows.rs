@@ -105,7 +105,9 @@ fn rows_that_are_gone_are_found() {
         ("DELETE FROM orders", &["data-loss orders"]),
         ("DELETE FROM orders WHERE size = 'xl'", &[]),
         ("-- molos: foreign-keys = on\nDELETE FROM users", &["data-loss orders", "data-loss users"]),
-        ("UPDATE orders SET meta = NULL", &[]),
+        ("UPDATE orders SET meta = NULL", &["data-loss orders.meta"]),
+        ("UPDATE orders SET meta = NULL WHERE size = 'xl'", &[]),
+        ("ALTER TABLE orders ADD COLUMN note TEXT; UPDATE orders SET note = meta, meta = NULL", &[]),
         ("DROP TABLE orders", &["drop-table orders"]),
         (
             "INSERT INTO orders SELECT NULL, id, 's', NULL FROM users; DELETE FROM orders WHERE meta IS NULL",
@@ -119,6 +121,44 @@ fn rebuild(columns: &str, copy: &str) -> String {
     format!(
         "CREATE TABLE u ({columns}); INSERT INTO u {copy} FROM users; DROP TABLE users; ALTER TABLE u RENAME TO users;"
     )
+}
+
+/// As many new rows as old ones hide them from whoever only counts.
+#[test]
+fn rows_that_others_take_the_place_of_are_found() {
+    let notes = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT UNIQUE, list INTEGER REFERENCES lists (id)); \
+                 CREATE TABLE lists (id INTEGER PRIMARY KEY, name TEXT); \
+                 CREATE TABLE words (word TEXT PRIMARY KEY, note TEXT) WITHOUT ROWID; \
+                 CREATE TRIGGER again AFTER UPDATE OF name ON lists BEGIN DELETE FROM notes; \
+                     INSERT INTO notes (body) VALUES ('a'), ('b'), ('c'), ('d'); END;";
+    let seed = "INSERT INTO notes (body) VALUES ('a'), ('b'), ('c'), ('d');";
+    let copy = "CREATE TEMP TABLE old AS SELECT * FROM notes;";
+    let lost = ["2: data-loss notes"].as_slice();
+    for (script, expected) in [
+        (format!("DELETE FROM notes; {seed}"), lost),
+        (format!("DELETE FROM notes WHERE id > 1; {seed}"), lost),
+        (format!("{seed} DELETE FROM notes WHERE id > 5;"), lost),
+        (format!("{copy} DELETE FROM notes; {seed} DROP TABLE old;"), lost),
+        (format!("{copy} DELETE FROM notes; INSERT INTO notes SELECT * FROM old; {seed} DROP TABLE old;"), &[]),
+        ("REPLACE INTO notes SELECT NULL, body, list FROM notes".to_owned(), &[]),
+        ("REPLACE INTO notes (id, body) SELECT NULL, body FROM notes".to_owned(), &["2: data-loss notes.list"]),
+        ("UPDATE notes SET body = 'x' || id".to_owned(), &[]),
+        (format!("UPDATE notes SET body = 'x' || rowid; {seed}"), &[]),
+        ("UPDATE lists SET name = 'x' || id".to_owned(), lost),
+        (
+            "DROP TABLE notes; CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT UNIQUE, list INTEGER REFERENCES \
+          lists (id)); INSERT INTO notes (body) VALUES ('a'), ('b'), ('c'), ('d');"
+                .to_owned(),
+            lost,
+        ),
+        (
+            "DELETE FROM words; INSERT INTO words VALUES ('a', ''), ('b', ''), ('c', ''), ('d', '')".to_owned(),
+            &["2: data-loss words"],
+        ),
+        ("UPDATE words SET note = upper(note), word = upper(word); INSERT INTO words VALUES ('a', '')".to_owned(), &[]),
+    ] {
+        assert_eq!(findings_in(&[notes, &script]), expected, "{script}");
+    }
 }
 
 #[test]

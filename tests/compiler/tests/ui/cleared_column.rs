@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/cleared_column");
+
+fn main() {}

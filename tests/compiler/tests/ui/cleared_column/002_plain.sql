@@ -1,0 +1,2 @@
+INSERT INTO notes (body) VALUES ('welcome');
+UPDATE notes SET color = NULL;
