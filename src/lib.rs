@@ -129,8 +129,8 @@ pub use molos_cli as cli;
 /// The last five lints are found with rows. While the crate compiles, the macro runs every migration twice: on empty
 /// tables, as when the program starts for the first time, and on tables with rows in them. It has to work on both.
 ///
-/// The macro makes up two rows for each new table: one with a value in every column, and one with `NULL` wherever that is
-/// legal. For each table that a migration changes it adds one more. The values follow from the catalog: types, keys,
+/// The macro makes up three rows for each new table: one with a value in every column, one with `NULL` wherever that is
+/// legal, and one that is like the first wherever no key keeps them apart. For each table that a migration changes it adds one more. The values follow from the catalog: types, keys,
 /// `CHECK`s. If a migration fails on them, the macro tries other values (words, numbers, JSON, times, UUIDs), and reports
 /// an error only if a constraint refuses them all. If a migration fails for another reason, as it may in a function of the
 /// program's own, or if no row can be made up for a table, that is no error; the documentation of `MIGRATIONS` names the

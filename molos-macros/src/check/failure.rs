@@ -45,6 +45,11 @@ impl Failure {
         Self { diagnostic, message: None, cause: Cause::Other }
     }
 
+    /// Whether this is about a constraint of that kind.
+    pub(crate) fn is_about(&self, constraint: Constraint) -> bool {
+        self.message.as_ref().is_some_and(|message| message.constraint == Some(constraint))
+    }
+
     /// Whether this is about something that scripts with these words failed to make.
     pub(crate) fn follows_from(&self, missing: &BTreeSet<String>) -> bool {
         self.message.as_ref().is_some_and(|message| !message.names.is_disjoint(missing))
@@ -56,7 +61,10 @@ impl Constraint {
     pub(crate) fn help(self) -> &'static str {
         match self {
             Self::NotNull => "give the rows a value first, with an `UPDATE` or with `coalesce(…)` in the copy",
-            Self::Unique => "make the values differ first, or leave the constraint out",
+            Self::Unique => {
+                "users may have rows that are alike there, or differ only in case or white space: change or delete all but one of them \
+                 first, or leave the constraint out"
+            }
             Self::Check => "bring the rows into line first, with an `UPDATE` or with a `CASE` in the copy",
         }
     }

@@ -1,6 +1,6 @@
 //! The rows of a table before and after a step, and what it took from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Diagnostic;
 
@@ -97,8 +97,9 @@ impl TableRows {
 
     /// Whether a canary is missing, and not only made into another row.
     fn lost_rows(&self, after: &Self, change: Change) -> bool {
-        let there: BTreeSet<&String> = after.canaries.iter().flat_map(|row| &row.marks).collect();
-        let is_missing = |row: &Canary| !row.marks.is_empty() && row.marks.iter().all(|mark| !there.contains(mark));
+        let (before, now) = (self.marks(), after.marks());
+        let is_fewer = |mark: &String| now.get(mark) < before.get(mark);
+        let is_missing = |row: &Canary| !row.marks.is_empty() && row.marks.iter().all(is_fewer);
         let any_missing = self.canaries.iter().any(is_missing);
         let fewer = after.canaries.len() < self.canaries.len() && after.count < self.count;
         fewer
@@ -108,6 +109,15 @@ impl TableRows {
                     Change::Removed { inserted } => !self.counts_inserts || self.count + inserted > after.count,
                     Change::Kept => false,
                 }
+    }
+
+    /// In how many rows each mark is.
+    fn marks(&self) -> BTreeMap<&String, usize> {
+        let mut marks = BTreeMap::new();
+        for mark in self.canaries.iter().flat_map(|row| &row.marks) {
+            *marks.entry(mark).or_default() += 1;
+        }
+        marks
     }
 
     /// The columns that no canary has a value in any more, whose values are in no other column either.

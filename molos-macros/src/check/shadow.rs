@@ -86,6 +86,7 @@ pub(crate) trait Canaries<S>: Default {
         tables: &BTreeSet<String>,
         failure: &Failure,
         script: &str,
+        variation: Variation,
     ) -> Result<BTreeSet<String>, Diagnostic>;
 
     /// Reads the rows that a table has.
@@ -102,6 +103,17 @@ pub(crate) enum Fill {
     Full,
     /// Those that must not be `NULL`.
     Sparse,
+    /// Every column, with the values of the row before it wherever nothing keeps them apart.
+    Twin,
+}
+
+/// Which values are put into rows that were made up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variation {
+    /// Those of another kind. Rows that are alike stay alike.
+    OtherKind,
+    /// Those of the same kind, each of which is nowhere else.
+    Apart,
 }
 
 /// What came of making rows up.

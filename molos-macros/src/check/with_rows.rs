@@ -6,11 +6,11 @@ use molos_runtime::__private::Changed;
 use molos_runtime::{Difference, Fingerprint, Object, ObjectKind, Schema};
 
 use crate::check::Unproven;
-use crate::check::failure::{Cause, Failure};
+use crate::check::failure::{Cause, Constraint, Failure};
 use crate::check::ownership::Ownership;
 use crate::check::rows::{Change, RowLoss, TableRows};
 use crate::check::runner::Runner;
-use crate::check::shadow::{Canaries as _, Effects, Fill, Shadow};
+use crate::check::shadow::{Canaries as _, Effects, Fill, Shadow, Variation};
 use crate::diagnostic::Diagnostic;
 use crate::lint::finding::{BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, Loss, SEQUENCE_RESET};
 use crate::lint::loss::{self, Losses};
@@ -80,15 +80,18 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         self.passed.push(file);
         self.has_varied = false;
         match self.try_up(up)? {
-            Ok(()) => {
-                let (effects, changed) = self.refresh()?;
-                let (findings, emptied) = self.compare(Losses::up(file, &S::LOSSES), &effects)?;
-                self.outcome.findings.extend(findings);
-                self.populate(up, &changed, emptied)?;
-            }
+            Ok(()) => self.go_on(up)?,
             Err(failure) => {
+                let gets_over = failure.is_about(Constraint::Unique)
+                    && self.vary(&failure, up.script.sql(), Variation::Apart)?
+                    && self.runner.run(up).is_ok();
                 self.blame(up, FAILS_ON_ROWS, failure);
-                self.restart()?;
+                if gets_over {
+                    // What else it does is seen on rows that are not alike.
+                    self.go_on(up)?;
+                } else {
+                    self.restart()?;
+                }
             }
         }
         if self.runner.shadow.effects().removes {
@@ -103,13 +106,23 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         Ok(())
     }
 
+    /// Looks at what an up migration did, and adds rows for the next.
+    fn go_on(&mut self, up: Step<'s>) -> Result<(), Diagnostic> {
+        let (effects, changed) = self.refresh()?;
+        let (findings, emptied) = self.compare(Losses::up(up.file, &S::LOSSES), &effects)?;
+        self.outcome.findings.extend(findings);
+        self.populate(up, &changed, emptied)
+    }
+
     /// Runs an up migration, with other values in the rows if it does not take them.
     fn try_up(&mut self, up: Step<'_>) -> Result<Result<(), Failure>, Diagnostic> {
         let Err(mut first) = self.runner.run(up) else { return Ok(Ok(())) };
         let mut last: Option<Failure> = None;
         for _ in 0..VARIANTS {
             let failure = last.as_ref().unwrap_or(&first);
-            if failure.message.is_none() || first.cause == Cause::Rows || !self.vary(failure, up.script.sql())? {
+            let is_certain =
+                failure.message.is_none() || first.cause == Cause::Rows || failure.is_about(Constraint::Unique);
+            if is_certain || !self.vary(failure, up.script.sql(), Variation::OtherKind)? {
                 break;
             }
             let Err(failure) = self.runner.run(up) else { return Ok(Ok(())) };
@@ -226,7 +239,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     fn plant(&mut self, version: i64, tables: &BTreeSet<String>) -> Result<(), Diagnostic> {
         let fills = |table: &String| -> &[Fill] {
             let has_two = self.rows.get(table).is_some_and(|rows| rows.canaries.len() >= 2);
-            if has_two { &[Fill::Full] } else { &[Fill::Full, Fill::Sparse] }
+            if has_two { &[Fill::Full] } else { &[Fill::Full, Fill::Sparse, Fill::Twin] }
         };
         let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), fills(table))).collect();
         let planted = self.canaries.plant(&mut self.runner.shadow, &tables)?;
@@ -240,10 +253,10 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     }
 
     /// Puts other values into the rows of the tables that the last script used. Returns whether there were any.
-    fn vary(&mut self, failure: &Failure, script: &str) -> Result<bool, Diagnostic> {
+    fn vary(&mut self, failure: &Failure, script: &str, variation: Variation) -> Result<bool, Diagnostic> {
         let shadow = &mut self.runner.shadow;
         let used = shadow.effects().used;
-        let varied = self.canaries.vary(shadow, &used, failure, script)?;
+        let varied = self.canaries.vary(shadow, &used, failure, script, variation)?;
         let any_varied = !varied.is_empty();
         self.has_varied |= any_varied;
         self.read_again(varied)?;

@@ -13,7 +13,7 @@ use molos_runtime::sqlite::catalog::{self, quote};
 
 use crate::check::failure::Failure;
 use crate::check::rows::{Canary, DefaultValue, TableRows};
-use crate::check::shadow::{Canaries, Fill, Planted};
+use crate::check::shadow::{Canaries, Fill, Planted, Variation};
 use crate::diagnostic::Diagnostic;
 use crate::sqlite::canaries::candidates::text;
 use crate::sqlite::canaries::table::has_sequence;
@@ -49,10 +49,11 @@ impl Canaries<Sandbox> for Planter {
         tables: &BTreeSet<String>,
         failure: &Failure,
         script: &str,
+        variation: Variation,
     ) -> Result<BTreeSet<String>, Diagnostic> {
         let message = failure.message.as_ref().map_or("", |message| message.text.as_str());
         let changed = sandbox.arrange(|conn, schema| {
-            self.vary_in(Database { conn, schema }, tables, message, script);
+            self.vary_in(Database { conn, schema }, tables, message, script, variation);
             self.take_changed()
         })?;
         Ok(changed)

@@ -6,7 +6,7 @@ use molos_runtime::rusqlite::types::Value;
 use molos_runtime::rusqlite::{Connection, Result, params_from_iter};
 use molos_runtime::sqlite::catalog::{Column, quote};
 
-use crate::check::shadow::Fill;
+use crate::check::shadow::{Fill, Variation};
 use crate::sqlite::canaries::Database;
 use crate::sqlite::canaries::candidates::{Candidate, candidates, may_be_null, text};
 use crate::sqlite::canaries::constraints::{checks, words_of_named};
@@ -34,6 +34,28 @@ const ADVANCE: &str = "UPDATE sqlite_sequence SET seq = seq + 100 WHERE name = ?
 
 /// What the numbers begin with, far from those that a seed would have.
 const FIRST: i64 = 7_340_000;
+
+/// How far the value of a twin is from that of the row before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    Same,
+    /// A text that differs in case only.
+    Case,
+    /// A text that differs in a space at its end, too.
+    Space,
+    Other,
+}
+
+impl Apart {
+    /// The next distance that there can be from a value.
+    fn next(self, value: &Value) -> Self {
+        match (self, value) {
+            (Self::Same, Value::Text(text)) if text.to_uppercase() != *text => Self::Case,
+            (Self::Same | Self::Case, Value::Text(_)) => Self::Space,
+            _ => Self::Other,
+        }
+    }
+}
 
 struct Unresolved {
     table: String,
@@ -107,9 +129,69 @@ impl Planter {
         let table = TableToFill::read(db, name).map_err(|error| error.to_string())?;
         let Some(table) = table else { return Ok(()) };
         above.push(table.name.clone());
-        let planted: Vec<_> = fills.iter().map(|fill| self.try_to_plant(db, &table, *fill, above)).collect();
+        let mut results = Vec::new();
+        let mut full = None;
+        for fill in fills {
+            let planted = match fill {
+                Fill::Full => self.try_to_plant(db, &table, *fill, above).map(|row| full = Some(row)),
+                Fill::Sparse => self.try_to_plant(db, &table, *fill, above).map(drop),
+                Fill::Twin => {
+                    if let Some(row) = full.take() {
+                        self.plant_twin(db, &table, row);
+                    }
+                    continue;
+                }
+            };
+            results.push(planted);
+        }
         above.pop();
-        planted.into_iter().next().unwrap_or(Ok(()))
+        results.into_iter().next().unwrap_or(Ok(()))
+    }
+
+    /// Adds a row that differs from `row`, the values of the columns that are written, only where it has to, if there can
+    /// be one.
+    fn plant_twin(&mut self, db: Database<'_>, table: &TableToFill, mut row: Vec<Value>) {
+        let written = table.written();
+        let insert = table.insert();
+        let mut apart = vec![Apart::Same; written.len()];
+        for _ in 0..ATTEMPTS {
+            let error = match db.conn.execute(&insert, params_from_iter(&row)) {
+                Ok(_) => {
+                    self.changed.insert(table.name.clone());
+                    return;
+                }
+                Err(error) => error.to_string(),
+            };
+            let named = table.named_in(&error);
+            let places = (0..written.len()).filter(|place| named.contains(&written[*place]));
+            // A key of another table's stays as it is as long as another column can differ.
+            let refers = |place: &usize| table.keys.iter().any(|key| key.from.contains(&written[*place]));
+            let mut places: Vec<usize> = places.filter(|place| apart[*place] != Apart::Other).collect();
+            places
+                .sort_by_key(|place| (refers(place), apart[*place] == Apart::Same, table.columns[written[*place]].key));
+            let Some(place) = places.first().copied() else { return };
+            apart[place] = apart[place].next(&row[place]);
+            let other = match (apart[place], &row[place]) {
+                (Apart::Case, Value::Text(text)) => Some(Value::Text(text.to_uppercase())),
+                (Apart::Space, Value::Text(text)) => Some(Value::Text(format!("{} ", text.to_lowercase()))),
+                _ => self.another_value(db, table, written[place]),
+            };
+            let Some(other) = other else { return };
+            row[place] = other;
+        }
+    }
+
+    /// A value for a column that the newest row does not have.
+    fn another_value(&mut self, db: Database<'_>, table: &TableToFill, at: usize) -> Option<Value> {
+        if let Some(key) = table.keys.iter().find(|key| key.from.contains(&at)) {
+            let nth = key.from.iter().position(|from| *from == at)?;
+            return key.values(db.conn, 1)?.into_iter().nth(nth);
+        }
+        let column = &table.columns[at];
+        let place = self.first_place(table, column);
+        let candidate = candidates(self.next_number(), column, &table.checks, Fill::Full).nth(place)?;
+        self.tokens.extend(candidate.token());
+        Some(candidate.value)
     }
 
     fn try_to_plant(
@@ -118,12 +200,9 @@ impl Planter {
         table: &TableToFill,
         fill: Fill,
         above: &mut Vec<String>,
-    ) -> Result<(), String> {
-        let name = quote(&table.name);
-        let written: Vec<usize> = (0..table.columns.len()).filter(|at| !table.columns[*at].generated).collect();
-        let names: Vec<String> = written.iter().map(|at| quote(&table.columns[*at].name)).collect();
-        let values: Vec<String> = (1..=written.len()).map(|at| format!("?{at}")).collect();
-        let insert = format!("INSERT INTO {name} ({}) VALUES ({})", names.join(", "), values.join(", "));
+    ) -> Result<Vec<Value>, String> {
+        let written = table.written();
+        let insert = table.insert();
         let first = |column: &Column| if may_be_null(column, fill) { 0 } else { self.first_place(table, column) };
         let mut places: Vec<usize> = table.columns.iter().map(first).collect();
         let numbers: Vec<i64> = table.columns.iter().map(|_| self.next_number()).collect();
@@ -139,8 +218,9 @@ impl Planter {
                     row[at] = if null == Some(at) { Some(Candidate::NULL) } else { candidate };
                 }
             }
-            let values = written.iter().map(|at| row[*at].as_ref().map(|candidate| &candidate.value));
-            let error = match db.conn.prepare_cached(&insert).and_then(|mut it| it.execute(params_from_iter(values))) {
+            let values = written.iter().map(|at| row[*at].as_ref().map_or(Value::Null, |it| it.value.clone()));
+            let values: Vec<Value> = values.collect();
+            let error = match db.conn.prepare_cached(&insert).and_then(|mut it| it.execute(params_from_iter(&values))) {
                 Ok(_) => {
                     let tokens = self.tokens.len();
                     self.tokens.extend(row.iter().flatten().filter_map(Candidate::token));
@@ -151,7 +231,7 @@ impl Planter {
                     if table.has_sequence {
                         db.conn.execute(ADVANCE, [&table.name]).map_err(|error| error.to_string())?;
                     }
-                    return Ok(());
+                    return Ok(values);
                 }
                 Err(error) => error.to_string(),
             };
@@ -257,24 +337,33 @@ impl Planter {
 
     /// Gives the canaries of these tables other values in the columns that `message` names, or in all that may hold
     /// anything if it names none. Keys stay as they are.
-    pub(super) fn vary_in(&mut self, db: Database<'_>, tables: &BTreeSet<String>, message: &str, script: &str) {
+    pub(super) fn vary_in(
+        &mut self,
+        db: Database<'_>,
+        tables: &BTreeSet<String>,
+        message: &str,
+        script: &str,
+        variation: Variation,
+    ) {
         let mut said = words(message);
         said.extend(words_of_named(&checks(script), message));
         let tables: Vec<TableToFill> =
             tables.iter().filter_map(|table| TableToFill::read(db, table).ok().flatten()).collect();
         let is_said = |table: &TableToFill, at: usize| said.contains(&table.columns[at].name.to_ascii_lowercase());
-        let any_said = tables.iter().any(|table| table.free_columns().any(|at| is_said(table, at)));
+        // A column that has to be unique may be filled from any other.
+        let any_said = variation == Variation::OtherKind
+            && tables.iter().any(|table| table.free_columns().any(|at| is_said(table, at)));
         for table in &tables {
             for at in table.free_columns().filter(|at| !any_said || is_said(table, *at)) {
                 // A column that cannot be changed stays as it is.
-                let _ = self.vary_column(db.conn, table, at);
+                let _ = self.vary_column(db.conn, table, at, variation);
             }
         }
     }
 
-    fn vary_column(&mut self, conn: &Connection, table: &TableToFill, at: usize) -> Result<()> {
+    fn vary_column(&mut self, conn: &Connection, table: &TableToFill, at: usize, variation: Variation) -> Result<()> {
         let column = &table.columns[at];
-        let place = self.first_place(table, column) + 1;
+        let place = self.first_place(table, column) + usize::from(variation == Variation::OtherKind);
         let (name, quoted) = (quote(&table.name), quote(&column.name));
         let identity = table.identity(conn);
         let mut statement = conn.prepare(&format!("SELECT {}, {quoted}, * FROM {name}", identity.join(", ")))?;
@@ -285,6 +374,8 @@ impl Planter {
         let conditions = identity.iter().enumerate().map(|(at, column)| format!("{column} IS ?{}", at + 2));
         let conditions: Vec<String> = conditions.collect();
         let update = format!("UPDATE {name} SET {quoted} = ?1 WHERE {}", conditions.join(" AND "));
+        // Rows that are alike, but for case and white space, are so with other values, too.
+        let mut seen: Vec<(Value, Value)> = Vec::new();
         for row in rows {
             let (key, values) = row.split_at(identity.len());
             let texts: Vec<Option<String>> = values.iter().map(|value| text(value.into())).collect();
@@ -292,12 +383,25 @@ impl Planter {
             if values.first() == Some(&Value::Null) || !is_canary {
                 continue;
             }
-            let candidate = candidates(self.next_number(), column, &table.checks, Fill::Full).nth(place);
-            let Some(candidate) = candidate else { break };
-            if conn.execute(&update, params_from_iter(std::iter::once(&candidate.value).chain(key))).is_ok() {
-                self.tokens.extend(candidate.token());
-                self.changed.insert(table.name.clone());
+            let mut put = |value: &Value| {
+                let is_put = conn.execute(&update, params_from_iter(std::iter::once(value).chain(key))).is_ok();
+                if is_put {
+                    self.changed.insert(table.name.clone());
+                }
+                is_put
+            };
+            if seen.iter().find_map(|(old, new)| alike(old, new, &values[0])).is_some_and(|value| put(&value)) {
+                continue;
             }
+            let candidate = candidates(self.last + 1, column, &table.checks, Fill::Full).nth(place);
+            let Some(candidate) = candidate else { break };
+            if put(&candidate.value) {
+                self.tokens.extend(candidate.token());
+                if variation == Variation::OtherKind {
+                    seen.push((values[0].clone(), candidate.value));
+                }
+            }
+            self.last += 1;
         }
         self.passed_over.insert((table.name.clone(), column.name.clone()), place);
         Ok(())
@@ -308,4 +412,16 @@ impl Planter {
         let mut known = self.passed_over.iter();
         known.find(|((of, name), _)| *of == table.name && *name == column.name).map_or(0, |(_, place)| *place)
     }
+}
+
+/// The value that is to `new` what `value` is to `old`, if the two are alike.
+fn alike(old: &Value, new: &Value, value: &Value) -> Option<Value> {
+    if old == value {
+        return Some(new.clone());
+    }
+    let (Value::Text(old), Value::Text(new), Value::Text(value)) = (old, new, value) else { return None };
+    let bare = |text: &str| text.trim().to_lowercase();
+    let like = |text: &str| if *value == value.to_uppercase() { text.to_uppercase() } else { text.to_lowercase() };
+    let space = if value.ends_with(' ') { " " } else { "" };
+    (bare(old) == bare(value)).then(|| Value::Text(like(new.trim()) + space))
 }

@@ -53,6 +53,18 @@ impl TableToFill {
         Ok(Some(Self { columns, keys, checks, has_sequence: has_sequence(facts), name }))
     }
 
+    /// The columns that an insert gives a value, by their place in the table.
+    pub(super) fn written(&self) -> Vec<usize> {
+        (0..self.columns.len()).filter(|at| !self.columns[*at].generated).collect()
+    }
+
+    /// The statement that inserts a row, with a parameter for each written column.
+    pub(super) fn insert(&self) -> String {
+        let names: Vec<String> = self.written().iter().map(|at| quote(&self.columns[*at].name)).collect();
+        let values: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
+        format!("INSERT INTO {} ({}) VALUES ({})", quote(&self.name), names.join(", "), values.join(", "))
+    }
+
     /// The columns that an error is about; if it names none, those that a check is about, or all.
     pub(super) fn named_in(&self, message: &str) -> Vec<usize> {
         let mut said = words(message);

@@ -64,7 +64,7 @@ fn what_only_empty_tables_take_is_found() {
         ("ALTER TABLE users ADD COLUMN x INTEGER REFERENCES users (id)", &[]),
         ("ALTER TABLE users ADD COLUMN x TEXT DEFAULT ''; CREATE UNIQUE INDEX x ON users (x)", &["fails-on-rows"]),
         ("ALTER TABLE users ADD COLUMN x TEXT; CREATE UNIQUE INDEX x ON users (x)", &[]),
-        ("CREATE UNIQUE INDEX names ON users (name)", &[]),
+        ("CREATE UNIQUE INDEX names ON users (name)", &["fails-on-rows"]),
         ("CREATE TABLE n (name TEXT NOT NULL); INSERT INTO n SELECT name FROM users", &["fails-on-rows"]),
         ("CREATE TABLE n (name TEXT NOT NULL); INSERT INTO n SELECT name FROM users WHERE name IS NOT NULL", &[]),
         ("CREATE TABLE n (size TEXT CHECK (size = 'm')); INSERT INTO n SELECT size FROM orders", &["fails-on-rows"]),
@@ -123,6 +123,45 @@ fn rebuild(columns: &str, copy: &str) -> String {
     )
 }
 
+#[test]
+fn users_have_duplicates() {
+    let shop = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER, u TEXT NOT NULL UNIQUE); \
+                CREATE TABLE pairs (a INTEGER REFERENCES t (id), b INTEGER REFERENCES t (id), c TEXT, PRIMARY KEY (a, b)); \
+                CREATE TABLE words (word TEXT PRIMARY KEY) WITHOUT ROWID; \
+                CREATE TABLE levels (level TEXT NOT NULL CHECK (level IN ('low', 'high')));";
+    let fails = ["2: fails-on-rows"].as_slice();
+    let lost = ["2: data-loss t"].as_slice();
+    let rebuild = |columns: &str, copy: &str| {
+        format!("CREATE TABLE n ({columns}); INSERT {copy} FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;")
+    };
+    let same = "id INTEGER PRIMARY KEY, a TEXT, b INTEGER, u TEXT NOT NULL UNIQUE, UNIQUE (a, b)";
+    let no_case = "id INTEGER PRIMARY KEY, a TEXT, b INTEGER, u TEXT NOT NULL UNIQUE COLLATE NOCASE";
+    let first = "DELETE FROM t WHERE id NOT IN (SELECT min(id) FROM t GROUP BY a, b);";
+    for (script, expected) in [
+        ("CREATE UNIQUE INDEX t_ab ON t (a, b)".to_owned(), fails),
+        ("CREATE UNIQUE INDEX t_ab ON t (a, b) WHERE a = ''".to_owned(), &[]),
+        ("CREATE UNIQUE INDEX t_au ON t (a, u)".to_owned(), &[]),
+        (format!("{first} CREATE UNIQUE INDEX t_ab ON t (a, b)"), lost),
+        ("CREATE UNIQUE INDEX t_u ON t (u COLLATE NOCASE)".to_owned(), fails),
+        ("CREATE UNIQUE INDEX t_u ON t (lower(u))".to_owned(), fails),
+        ("UPDATE t SET u = lower(trim(u))".to_owned(), fails),
+        ("UPDATE words SET word = lower(word)".to_owned(), fails),
+        ("UPDATE OR REPLACE words SET word = lower(word)".to_owned(), &["2: data-loss words"]),
+        ("UPDATE t SET a = lower(trim(a))".to_owned(), &[]),
+        (rebuild(same, "INTO n SELECT *"), fails),
+        (rebuild(same, "OR IGNORE INTO n SELECT *"), lost),
+        (rebuild(no_case, "INTO n SELECT *"), fails),
+        (rebuild(no_case, "OR REPLACE INTO n SELECT *"), lost),
+        ("CREATE UNIQUE INDEX pairs_a ON pairs (a)".to_owned(), fails),
+        ("CREATE UNIQUE INDEX pairs_c ON pairs (c)".to_owned(), fails),
+        ("CREATE UNIQUE INDEX one ON levels (level)".to_owned(), fails),
+        ("CREATE TABLE names (name TEXT PRIMARY KEY); INSERT INTO names SELECT a FROM t".to_owned(), fails),
+        ("CREATE TABLE names (name TEXT PRIMARY KEY); INSERT INTO names SELECT DISTINCT a FROM t".to_owned(), &[]),
+    ] {
+        assert_eq!(findings_in(&[shop, &script]), expected, "{script}");
+    }
+}
+
 /// As many new rows as old ones hide them from whoever only counts.
 #[test]
 fn rows_that_others_take_the_place_of_are_found() {
@@ -155,7 +194,7 @@ fn rows_that_others_take_the_place_of_are_found() {
             "DELETE FROM words; INSERT INTO words VALUES ('a', ''), ('b', ''), ('c', ''), ('d', '')".to_owned(),
             &["2: data-loss words"],
         ),
-        ("UPDATE words SET note = upper(note), word = upper(word); INSERT INTO words VALUES ('a', '')".to_owned(), &[]),
+        ("UPDATE words SET note = upper(note), word = 'x' || word; INSERT INTO words VALUES ('a', '')".to_owned(), &[]),
     ] {
         assert_eq!(findings_in(&[notes, &script]), expected, "{script}");
     }
@@ -172,7 +211,7 @@ fn a_column_that_a_rebuild_does_not_copy_is_found() {
         (&rebuild(SAME, all), &[]),
         (&rebuild(SAME, "SELECT *"), &[]),
         (&rebuild(MOVED, all), &[]),
-        (&rebuild(MOVED, "SELECT *"), &["data-loss users.email", "data-loss users.name"]),
+        (&rebuild(MOVED, "SELECT *"), &["fails-on-rows", "data-loss users.email", "data-loss users.name"]),
         (&rebuild(SAME, "(id, email, admin, since) SELECT id, email, admin, since"), &["data-loss users.name"]),
         (&rebuild(SAME, "(id, name, email, since) SELECT id, name, email, since"), &["data-loss users.admin"]),
         (&rebuild(SAME, "(id, name, email, admin) SELECT id, name, email, admin"), &["data-loss users.since"]),
