@@ -7,13 +7,31 @@ use molos_runtime::__private::visible;
 use crate::interrupt;
 use crate::output::Failure;
 
-/// Asks before something that cannot be undone, if there is somebody to ask.
-pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
-    if yes || !io::stdin().is_terminal() {
+/// What happens where there is nobody to ask.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unattended {
+    /// The losses were allowed when the migrations were written.
+    GoesOn,
+    /// Nobody has allowed them.
+    IsRefused,
+}
+
+/// Asks before rows are lost, as `loss` says, which cannot be undone.
+pub(crate) fn confirm(yes: bool, loss: &str, unattended: Unattended) -> Result<(), Failure> {
+    if yes {
         return Ok(());
     }
+    if !io::stdin().is_terminal() {
+        return match unattended {
+            Unattended::GoesOn => Ok(()),
+            Unattended::IsRefused => Err(Failure::new(
+                format!("{loss}, and there is no terminal to ask at"),
+                "nothing was changed; if that is meant, give --yes",
+            )),
+        };
+    }
     interrupt::end_if_requested();
-    let answer = ask(question).map_err(|error| {
+    let answer = ask(&format!("{loss}. Go on?")).map_err(|error| {
         Failure::new(
             format!("the question cannot be asked: {error}"),
             "nothing was changed; with --yes it is not asked",

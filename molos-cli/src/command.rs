@@ -12,7 +12,7 @@ use molos_runtime::{
     Report, Rollback, SetStatus, State, Status, StepRehearsal, StepReport, StepStatus, Transactions,
 };
 
-use crate::ask::confirm;
+use crate::ask::{Unattended, confirm};
 use crate::interrupt::stoppable;
 use crate::json::HowDifferent;
 use crate::output::{Failure, Output, PENDING, Rows, WRONG, bad, cell, code_of, due, good, note, show_error};
@@ -66,7 +66,11 @@ fn carry_out<'m>(
     }
     if !plan.losses().is_empty() {
         let losses: Vec<_> = plan.losses().iter().map(ToString::to_string).collect();
-        confirm(safety.yes, &format!("{} will be lost. Go on?", losses.join(", ")))?;
+        let unattended = match plan.direction() {
+            Direction::Up => Unattended::GoesOn,
+            Direction::Down => Unattended::IsRefused,
+        };
+        confirm(safety.yes, &format!("{} will be lost", losses.join(", ")), unattended)?;
     }
     run_with_progress(plan.steps().len(), migrator, conn, safety, run)
 }
@@ -341,7 +345,7 @@ pub(crate) fn restore(args: &crate::Restore, migrator: &Migrator<'_>, target: &T
         ));
     }
     if target.is_there() {
-        confirm(args.yes, &format!("What was written to {name} after {backup} will be lost. Go on?"))?;
+        confirm(args.yes, &format!("what was written to {name} after {backup} will be lost"), Unattended::IsRefused)?;
     }
     migrator.restore_backup(&args.backup, target.path).map_err(|error| {
         // The library says the paths as it was given them, with the parameters of a URI.
@@ -392,8 +396,8 @@ pub(crate) fn downgrade(args: &crate::Downgrade, migrator: Migrator<'_>, target:
     let back: Vec<_> = status.steps().rev().filter(goes).collect();
     if !back.is_empty() {
         let names: Vec<_> = back.iter().map(|step| format!("{} {}", step.version, step.name)).collect();
-        let question = format!("{} will be rolled back, with what only they can keep. Go on?", names.join(", "));
-        confirm(args.safety.yes, &question)?;
+        let loss = format!("{} will be rolled back, with what only they can keep", names.join(", "));
+        confirm(args.safety.yes, &loss, Unattended::IsRefused)?;
     }
     let run = |migrator: &Migrator<'_>, conn: &mut Connection| match args.to {
         Some(version) => migrator.downgrade_to(conn, version),

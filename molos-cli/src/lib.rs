@@ -30,7 +30,8 @@
 //!
 //! The answer goes to stdout; what happens meanwhile, questions and errors go to stderr. Colours and the progress bar are for
 //! terminals, and `NO_COLOR` turns the colours off. Before something that loses rows a person at a terminal is asked, unless
-//! there is `--yes`; without a terminal nobody is, since the file of the migration had to allow it.
+//! there is `--yes`. Without a terminal `migrate` goes on, since the files of the migrations had to allow what is lost;
+//! `rollback`, `downgrade` and `restore` need `--yes` there.
 //!
 //! # Exit codes
 //!

@@ -172,14 +172,14 @@ fn a_backup_is_made_and_put_back() -> Done {
     let copy = line.trim_start_matches("copied the database to ");
     assert_eq!(place.json("status")["pending"], json!(0));
 
-    let told = place.json(&format!("restore {copy}"));
+    let told = place.json(&format!("restore {copy} --yes"));
     assert_eq!(told, json!({"database": "app.db", "backup": copy}));
     assert_eq!(place.json("status")["pending"], json!(1));
     let body: String = place.conn().query_row("SELECT body FROM notes", [], |row| row.get(0))?;
     assert_eq!(body, "b");
 
     fs::write(place.0.path().join("not.db"), "no database")?;
-    let ran = place.run("restore not.db");
+    let ran = place.run("restore not.db --yes");
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("not.db") && ran.stderr.contains("help: "), "{}", ran.stderr);
 
@@ -205,6 +205,41 @@ fn what_may_only_be_read_can_be_backed_up() -> Done {
     Ok(())
 }
 
+/// Nobody has allowed these losses, as the file of a migration allows its own.
+#[test]
+fn without_a_terminal_nothing_is_lost_that_was_not_asked_for() -> Done {
+    let place = Place::at(2);
+    place.conn().execute_batch("INSERT INTO notes (title) VALUES ('a'); INSERT INTO tags VALUES (1, 'b');")?;
+    let newer = Migration::new(4, "colours", "ALTER TABLE notes ADD COLUMN colour")
+        .with_down("ALTER TABLE notes DROP COLUMN colour");
+    let steps: Vec<_> = db::MIGRATIONS.iter().chain([newer]).collect();
+    assert_eq!(place.run("backup copy").code, Some(0));
+    let copy = fs::read_dir(place.0.path().join("copy"))?.next().ok_or("no copy")??.path();
+    Migrations::new("app", "migrations", &steps).migrate(&mut place.conn())?;
+    for line in ["downgrade".to_owned(), format!("restore {}", copy.display())] {
+        let ran = place.run(&line);
+        assert_eq!(ran.code, Some(2), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains("there is no terminal to ask at\nhelp: nothing was changed;"), "{}", ran.stderr);
+    }
+    let report = Migrations::new("app", "migrations", &steps).migrate(&mut place.conn())?;
+    assert!(report.steps().is_empty(), "everything is still applied");
+
+    let place = Place::at(2);
+    place.conn().execute_batch("INSERT INTO notes (title) VALUES ('a'); INSERT INTO tags VALUES (1, 'b');")?;
+    let ran = place.run("rollback");
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.stderr.ends_with(
+            "error: 1 row of tags will be lost, and there is no terminal to ask at\n\
+         help: nothing was changed; if that is meant, give --yes\n"
+        ),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(place.json("status")["pending"], json!(1));
+    Ok(())
+}
+
 #[test]
 fn an_older_program_takes_back_what_a_newer_one_applied() -> Done {
     let place = Place::new();
@@ -216,7 +251,7 @@ fn an_older_program_takes_back_what_a_newer_one_applied() -> Done {
     let ran = place.run("migrate");
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("4 (colours)"), "{}", ran.stderr);
-    let ran = place.run("downgrade --to 3");
+    let ran = place.run("downgrade --to 3 --yes");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.starts_with("VERSION  NAME     TIME\n4        colours  "), "{}", ran.stdout);
     assert_eq!(place.run("verify").code, Some(0));
@@ -329,7 +364,7 @@ fn the_key_in_a_name_is_not_shown() {
         ("restore file:nothing.db?key=secret", 2),
         ("restore file:app.db?key=secret --database app.db", 2),
         ("restore app.db --database file:nowhere/copy.db?key=secret", 2),
-        ("restore file:app.db?key=secret --database file:copy.db?key=secret", 0),
+        ("restore file:app.db?key=secret --database file:copy.db?key=secret --yes", 0),
         ("backup --database file:app.db?key=secret/s", 0),
     ];
     for (line, code) in lines {

@@ -110,7 +110,7 @@ fn the_old_content_is_asked_for_before_a_backup_is_put_in_its_place() -> Done {
     std::fs::copy(place.path(), place.0.path().join("copy.db"))?;
     place.conn().execute("DELETE FROM notes", [])?;
     let mut session = place.spawn("restore copy.db", &[])?;
-    session.exp_string("What was written to app.db after copy.db will be lost. Go on? [y/N] ")?;
+    session.exp_string("what was written to app.db after copy.db will be lost. Go on? [y/N] ")?;
     session.send_line("no")?;
     session.exp_eof()?;
     assert_eq!(code(&session)?, 1);
