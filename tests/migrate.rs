@@ -11,8 +11,8 @@ use molos::rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCO
 use molos::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos::rusqlite::{self, Connection};
 use molos::{
-    Direction, Error, ErrorKind, Event, ForeignKeys, HistoryProblem, Migration, Migrations, Migrator, Rollback, State,
-    Transactions,
+    Checksum, Direction, Error, ErrorKind, Event, ForeignKeys, HistoryProblem, Migration, Migrations, Migrator,
+    Rollback, State, Transactions,
 };
 
 use common::{count, memory, tables};
@@ -768,4 +768,59 @@ fn a_migrator_can_be_shared_between_threads_and_kept_in_a_static() {
     let migrate = || MIGRATOR.migrate(&mut Connection::open_in_memory().expect("a database")).expect("nothing to do");
     let report = std::thread::spawn(migrate).join().expect("no panic");
     assert_eq!(report.to_string(), "up to date");
+}
+
+/// What happens in another process between the look at the history and the lock.
+fn rollback_after(meanwhile: &str, back: Rollback) -> std::result::Result<(usize, Vec<i64>), String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("app.db");
+    let list = [
+        NOTES.with_down("DROP TABLE notes"),
+        TAGS.with_down("DROP TABLE tags"),
+        Migration::new(3, "pins", "CREATE TABLE pins (note)").with_down("DROP TABLE pins"),
+    ];
+    let migrations = app(&list);
+    Migrator::new(&migrations).up_to(2).migrate(&mut Connection::open(&path).expect("a database")).expect("its schema");
+    let (waits, is_waiting) = std::sync::mpsc::channel();
+    let other = Connection::open(&path).expect("a database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let report = std::thread::scope(|scope| {
+        let rollback = scope.spawn(|| {
+            let migrator = Migrator::new(&migrations).on_event(move |event| {
+                if matches!(event, Event::Waiting { .. }) {
+                    let _ = waits.send(());
+                }
+            });
+            migrator.rollback(&mut Connection::open(&path).expect("a database"), back)
+        });
+        is_waiting.recv().expect("it waits");
+        other.execute_batch(meanwhile).expect("what happens meanwhile");
+        other.execute_batch("COMMIT").expect("a commit");
+        rollback.join().expect("no panic")
+    });
+    let status = Migrator::new(&migrations).status(&mut Connection::open(&path).expect("a database"));
+    let status = status.expect("the history");
+    let applied = status.steps().filter(|step| step.applied.is_some()).map(|step| step.version).collect();
+    report.map(|report| (report.steps().len(), applied)).map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn a_rollback_takes_what_it_saw_and_nothing_that_came_or_went_meanwhile() {
+    let rolled_back = "DROP TABLE tags; DELETE FROM _molos_migrations WHERE version = 2;";
+    assert_eq!(rollback_after(rolled_back, Rollback::Steps(1)), Ok((0, vec![1])));
+    assert_eq!(rollback_after(rolled_back, Rollback::Steps(2)), Ok((1, vec![])));
+    assert_eq!(rollback_after(rolled_back, Rollback::All), Ok((1, vec![])));
+    let pins = Checksum::of("CREATE TABLE pins (note)");
+    let migrated = format!(
+        "CREATE TABLE pins (note); INSERT INTO _molos_migrations SELECT set_name, 3, 'pins', '{pins}', applied_at, \
+         duration_us, NULL, format FROM _molos_migrations WHERE version = 2;"
+    );
+    for back in [Rollback::Steps(1), Rollback::To(1), Rollback::All] {
+        let error = rollback_after(&migrated, back).expect_err("it was not seen");
+        assert_eq!(
+            error,
+            "another program has applied migration 3 of the set \"app\" meanwhile\n\
+             help: look at what there is to roll back now, and call again if it is still meant"
+        );
+    }
 }

@@ -412,3 +412,22 @@ fn everybody_who_wants_to_know_is_told() -> Result {
     assert_eq!(*told.lock().expect("the lock"), ["first", "second"]);
     Ok(())
 }
+
+#[test]
+fn what_another_set_stands_on_is_not_rolled_back_without_it() -> Result {
+    let (core_steps, tasks_steps, after) = (core_steps(), tasks_steps(), after_core());
+    let (core, tasks) = (core(&core_steps), tasks(&tasks_steps, &after));
+    let mut conn = memory();
+    Migrator::new([&core, &tasks]).migrate(&mut conn)?;
+    let alone = Migrator::new([&core, &tasks]).only("core")?;
+    let before = tables(&conn);
+    let expected = "migration 1 (users) of \"core\" cannot be rolled back: the set \"tasks\" is applied, and comes after it\n\
+                    help: roll \"tasks\" back first, or all sets with one call";
+    assert_eq!(told(alone.rollback(&mut conn, Rollback::All)), expected);
+    assert_eq!(told(alone.plan_rollback(&mut conn, Rollback::Steps(2))), expected);
+    assert_eq!(tables(&conn), before);
+    assert_eq!(alone.rollback(&mut conn, Rollback::Steps(1))?.steps().len(), 1, "tasks does not come after settings");
+    Migrator::new([&core, &tasks]).only("tasks")?.rollback(&mut conn, Rollback::All)?;
+    assert_eq!(alone.rollback(&mut conn, Rollback::All)?.steps().len(), 1);
+    Ok(())
+}

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::wait::Wait;
 use super::{Migrator, Transactions, engine_version, losses, when_free};
 use crate::database::{Connection, Database, History as _, Transact};
-use crate::model::error::{Error, ErrorKind, SetsProblem, Step};
+use crate::model::error::{Error, ErrorKind, SetsProblem, Step, TargetProblem};
 use crate::model::event::Event;
 use crate::model::migration::{Direction, Migration, Migrations};
 use crate::model::observe;
@@ -18,31 +18,41 @@ use crate::model::sets::SetHistory;
 /// What a call is to lead to.
 pub(crate) enum Goal<DB: Database> {
     Up,
-    /// With the function that finds the steps, so that programs that never roll back do not contain it.
-    Down(Rollback, ToRollBack<DB>),
+    Down {
+        back: Rollback,
+        /// Finds the steps: a pointer, so that programs that never roll back do not contain it.
+        find: ToRollBack<DB>,
+        /// The set and the version of each step that there was before the lock was taken.
+        seen: Option<Vec<(String, i64)>>,
+    },
 }
 
 type ToRollBack<DB> = for<'m> fn(&[SetHistory<'m, DB>], Rollback) -> Result<Vec<Migration<'m, DB>>, Error>;
 
 impl<DB: Database> Goal<DB> {
     const fn down(back: Rollback) -> Self {
-        Self::Down(back, to_roll_back)
+        Self::Down { back, find: to_roll_back, seen: None }
     }
 
     const fn direction(&self) -> Direction {
         match self {
             Self::Up => Direction::Up,
-            Self::Down(..) => Direction::Down,
+            Self::Down { .. } => Direction::Down,
         }
     }
 
-    /// What is left of it when so many steps ran.
-    const fn after(&self, done: usize) -> Self {
-        match self {
-            Self::Up => Self::Up,
-            Self::Down(Rollback::Steps(steps), find) => Self::Down(Rollback::Steps(steps.saturating_sub(done)), *find),
-            Self::Down(back, find) => Self::Down(*back, *find),
-        }
+    /// The same, about these steps and no others: of two processes that roll back one step at once, the second finds that
+    /// it is done.
+    fn about(self, steps: &[Migration<'_, DB>], sets: &[SetHistory<'_, DB>]) -> Self {
+        let Self::Down { back, find, .. } = self else { return self };
+        let back = match (back, sets) {
+            (Rollback::Steps(_), [of]) => {
+                of.history.iter().rev().nth(steps.len()).map_or(Rollback::All, |left| Rollback::To(left.version))
+            }
+            _ => back,
+        };
+        let seen = steps.iter().map(|step| (step.set().to_owned(), step.version())).collect();
+        Self::Down { back, find, seen: Some(seen) }
     }
 }
 
@@ -155,8 +165,44 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     ) -> Result<Vec<Migration<'m, DB>>, Error> {
         match goal {
             Goal::Up => self.pending(conn, sets).await,
-            Goal::Down(back, find) => find(sets, *back),
+            Goal::Down { back, find, seen } => {
+                let steps = find(sets, *back)?;
+                let is_seen = |step: &Migration<'_, DB>| {
+                    seen.iter().flatten().any(|it| it.0 == step.set() && it.1 == step.version())
+                };
+                if let Some(step) = steps.iter().find(|step| seen.is_some() && !is_seen(step)) {
+                    let problem = TargetProblem::AppliedMeanwhile { set: step.set().to_owned() };
+                    return Err(Error::new(ErrorKind::Target { version: step.version(), problem }));
+                }
+                self.check_dependents(conn, sets, &steps).await?;
+                Ok(steps)
+            }
         }
+    }
+
+    /// Checks that no set that is left alone was checked after what is to be rolled back.
+    async fn check_dependents(
+        &self,
+        conn: &mut DB::Handle<'_>,
+        sets: &[SetHistory<'m, DB>],
+        steps: &[Migration<'m, DB>],
+    ) -> Result<(), Error> {
+        for other in self.sets.others() {
+            let is_base_of_other = |step: &&Migration<'_, DB>| {
+                let set = sets.iter().find(|known| known.set.set() == step.set());
+                set.is_some_and(|known| {
+                    other.after.iter().any(|base| known.set.has(base) && base.version >= step.version())
+                })
+            };
+            let Some(step) = steps.iter().find(is_base_of_other) else { continue };
+            let history =
+                when_free!(self, conn, conn.history(other.set()), |error| failed("reading the history", error))?;
+            if !history.is_empty() {
+                let problem = SetsProblem::StandsOn { set: other.set().to_owned() };
+                return Err(Error::new(ErrorKind::Sets(problem)).of(Step::of(step)));
+            }
+        }
+        Ok(())
     }
 
     /// What is to be applied, set by set.
@@ -219,24 +265,27 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     }
 
     async fn run_to(&self, mut conn: DB::Handle<'_>, goal: Goal<DB>) -> Result<Report, Error> {
+        let direction = goal.direction();
         refuse_transaction(&mut conn).await?;
         let sets = self.histories(&mut conn).await?;
         let mut done = Vec::new();
-        if !self.steps(&mut conn, &sets, &goal).await?.is_empty() {
-            if goal.direction() == Direction::Up {
+        let steps = self.steps(&mut conn, &sets, &goal).await?;
+        if !steps.is_empty() {
+            let goal = goal.about(&steps, &sets);
+            if direction == Direction::Up {
                 engine_version::check(&mut conn, &sets).await?;
             }
             let mut session = Session::<DB>::open(conn).await?;
             let result = self.run_in_session(&mut session, &goal, &mut done).await;
             if let Err(error) = self.end(session, result).await {
-                let completed = (!done.is_empty()).then(|| Report::new(goal.direction(), done, sets.len()));
+                let completed = (!done.is_empty()).then(|| Report::new(direction, done, sets.len()));
                 return Err(match completed {
                     Some(completed) => error.after(completed),
                     None => error,
                 });
             }
         }
-        Ok(Report::new(goal.direction(), done, sets.len()))
+        Ok(Report::new(direction, done, sets.len()))
     }
 
     /// Ends a session, and tells what of it if that undoes something.
@@ -261,7 +310,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         loop {
             self.begin(conn).await?;
             let is_first = done.is_empty() && alone.is_none();
-            match self.run_in_transaction(conn, goal.after(done.len()), course, alone.take(), is_first).await? {
+            match self.run_in_transaction(conn, goal, course, alone.take(), is_first).await? {
                 Batch::Alone(migration) => {
                     let elapsed = self.run_alone(conn, &migration, course).await?;
                     alone = Some((migration, elapsed));
@@ -283,14 +332,14 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     async fn run_in_transaction(
         &self,
         conn: &mut DB::Handle<'_>,
-        goal: Goal<DB>,
+        goal: &Goal<DB>,
         course: Course<'_, DB>,
         alone: Option<(Box<Migration<'m, DB>>, Duration)>,
         is_first: bool,
     ) -> Result<Batch<'m, DB>, Error> {
         conn.create_history().await.map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn).await?;
-        let steps = self.steps(conn, &sets, &goal).await?;
+        let steps = self.steps(conn, &sets, goal).await?;
         if let Some(check) = self.verify_before {
             check(conn, &sets).await?;
         }

@@ -10,17 +10,21 @@ use crate::database::{Database, DefaultDatabase};
 ///
 /// It is made from a reference to one set, or from an array, a slice or a [`Vec`] of them.
 #[derive(Clone, Debug)]
-pub struct Sets<'m, DB: Database = DefaultDatabase>(Vec<Migrations<'m, DB>>);
+pub struct Sets<'m, DB: Database = DefaultDatabase> {
+    chosen: Vec<Migrations<'m, DB>>,
+    /// Those that were given, and left out since.
+    others: Vec<Migrations<'m, DB>>,
+}
 
 impl<'m, DB: Database> From<&Migrations<'m, DB>> for Sets<'m, DB> {
     fn from(set: &Migrations<'m, DB>) -> Self {
-        Self(vec![*set])
+        Self { chosen: vec![*set], others: Vec::new() }
     }
 }
 
 impl<'m, DB: Database> From<&[&Migrations<'m, DB>]> for Sets<'m, DB> {
     fn from(sets: &[&Migrations<'m, DB>]) -> Self {
-        Self(sets.iter().map(|set| **set).collect())
+        Self { chosen: sets.iter().map(|set| **set).collect(), others: Vec::new() }
     }
 }
 
@@ -40,7 +44,7 @@ impl<'m, DB: Database> Sets<'m, DB> {
     /// The sets, as they were given.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Migrations<'m, DB>> {
-        self.0.iter()
+        self.chosen.iter()
     }
 
     /// The set of this name alone.
@@ -49,19 +53,28 @@ impl<'m, DB: Database> Sets<'m, DB> {
             let known = self.names().into_iter().map(ToOwned::to_owned).collect();
             Error::new(ErrorKind::Sets(SetsProblem::NoSuchSet { set: name.to_owned(), known }))
         };
-        let set = self.0.iter().find(|set| set.set() == name).ok_or_else(unknown)?;
-        Ok(Self(vec![*set]))
+        let (chosen, left_out): (Vec<_>, Vec<_>) = self.chosen.iter().partition(|set| set.set() == name);
+        let chosen = chosen.into_iter().take(1).collect::<Vec<_>>();
+        if chosen.is_empty() {
+            return Err(unknown());
+        }
+        Ok(Self { chosen, others: [self.others.clone(), left_out].concat() })
+    }
+
+    /// The sets that were given, and left out by [`only`](Self::only).
+    pub(crate) fn others(&self) -> &[Migrations<'m, DB>] {
+        &self.others
     }
 
     /// Their names.
     pub(crate) fn names(&self) -> Vec<&'m str> {
-        self.0.iter().map(Migrations::set).collect()
+        self.chosen.iter().map(Migrations::set).collect()
     }
 
     /// The sets, each after those that it was rehearsed after, and apart from that as they were given.
     pub(crate) fn in_order(&self) -> Result<Vec<Migrations<'m, DB>>, Error> {
-        let mut waiting: Vec<&Migrations<'m, DB>> = Vec::with_capacity(self.0.len());
-        for set in &self.0 {
+        let mut waiting: Vec<&Migrations<'m, DB>> = Vec::with_capacity(self.chosen.len());
+        for set in &self.chosen {
             if waiting.iter().any(|other| other.set() == set.set()) {
                 return Err(Error::new(ErrorKind::Sets(SetsProblem::GivenTwice { set: set.set().to_owned() })));
             }
@@ -129,7 +142,7 @@ mod tests {
 
     fn order(sets: &[Migrations<'static>]) -> Result<String, Error> {
         let sets: Vec<_> = sets.iter().collect();
-        Ok(Sets(Sets::from(sets).in_order()?).names().join(" "))
+        Ok(Sets::from(sets).in_order()?.iter().map(Migrations::set).collect::<Vec<_>>().join(" "))
     }
 
     #[test]

@@ -237,6 +237,12 @@ pub enum TargetProblem {
         /// The last version applied.
         current: Option<i64>,
     },
+    /// Another program has applied it since this call looked what there is to roll back.
+    #[non_exhaustive]
+    AppliedMeanwhile {
+        /// The set.
+        set: String,
+    },
 }
 
 /// What does not fit in the history of another tool.
@@ -288,6 +294,12 @@ pub enum SetsProblem {
         version: i64,
         /// Its name.
         name: String,
+    },
+    /// A migration was to be rolled back that another set, which is applied and left out, comes after.
+    #[non_exhaustive]
+    StandsOn {
+        /// The other set.
+        set: String,
     },
     /// A version or a number of steps was given to several sets, each of which has versions of its own.
     #[non_exhaustive]

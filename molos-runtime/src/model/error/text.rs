@@ -137,6 +137,9 @@ fn target(version: i64, problem: &TargetProblem, f: &mut Formatter<'_>) -> fmt::
         }
         TargetProblem::Below { current } => write!(f, "the database is at version {current}, past {version}"),
         TargetProblem::NotApplied { .. } => write!(f, "cannot roll back to version {version}: it is not applied"),
+        TargetProblem::AppliedMeanwhile { set } => {
+            write!(f, "another program has applied migration {version} of the set \"{set}\" meanwhile")
+        }
     }
 }
 
@@ -152,6 +155,9 @@ fn sets(problem: &SetsProblem, step: About<'_>, f: &mut Formatter<'_>) -> fmt::R
             "the set \"{set}\" comes after migration {version} ({name}) of {directory}, which is not applied to this \
              database and in no set that is given"
         ),
+        SetsProblem::StandsOn { set } => {
+            write!(f, "{step} cannot be rolled back: the set \"{set}\" is applied, and comes after it")
+        }
         SetsProblem::Several { sets } => {
             write!(f, "a version or a number of steps is about one set, and these are several: {}", Names(sets))
         }
@@ -303,6 +309,9 @@ fn target_help(problem: &TargetProblem) -> Cow<'static, str> {
         TargetProblem::Below { .. } => "to go back, roll back".into(),
         TargetProblem::NotApplied { current: Some(version) } => format!("the database is at version {version}").into(),
         TargetProblem::NotApplied { current: None } => "nothing is applied".into(),
+        TargetProblem::AppliedMeanwhile { .. } => {
+            "look at what there is to roll back now, and call again if it is still meant".into()
+        }
     }
 }
 
@@ -313,6 +322,9 @@ fn sets_help(problem: &SetsProblem) -> Cow<'static, str> {
         SetsProblem::Cycle { .. } => "let one of them not come after the others, or put them into one directory",
         SetsProblem::MissingBase { .. } => {
             "give that set too, as in `Migrator::new([&core::MIGRATIONS, &tasks::MIGRATIONS])`, or migrate it first"
+        }
+        SetsProblem::StandsOn { set } => {
+            return format!("roll \"{set}\" back first, or all sets with one call").into();
         }
         SetsProblem::Several { .. } => {
             "name the one that is meant, with `Migrator::only` or on the command line with `--set`"
