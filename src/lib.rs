@@ -164,12 +164,13 @@ pub use molos_cli as cli;
 /// - **A file with `no-transaction`** has a statement that could be left half done, or a directive about foreign keys.
 /// - **A statement**, in an up or a down, fails for whatever reason SQLite has; has a parameter without a value; does
 ///   not end, or needs more than 256 MiB; begins or ends a transaction, attaches or detaches a database, loads an
-///   extension, `VACUUM`s, changes the history table; is a pragma that does nothing in a transaction, or that sets what ends with the connection.
+///   extension, `VACUUM`s, changes the history table; asks what a statement of another file did (`last_insert_rowid()`,
+///   `changes()`); is a pragma that does nothing in a transaction, or that sets what ends with the connection.
 /// - **A lint** is not allowed by the file, or is allowed and does not apply.
 /// - **A down migration** fails on rows, or after its up migration was applied a second time.
 /// - **A set** makes a table without its prefix, changes a table of a set that it comes after, comes after itself or twice
 ///   after another, or has no name of its own.
-/// - **At the end of a file**, rows refer to what is not there.
+/// - **At the end of a file**, rows refer to what is not there, or a temporary table, view or trigger is left.
 /// - **At the end of all**, a view, trigger or foreign key cannot be used.
 /// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one
 ///   that is not in there comes before the last that is; a locked one leads to another schema than when it was locked.

@@ -266,3 +266,26 @@ fn a_transaction_or_savepoint_of_the_program_is_refused_and_stays_open() {
         conn.query_row("SELECT count(*) FROM mine", [], |_| Ok(())).expect("its table");
     }
 }
+
+#[test]
+fn what_only_the_connection_has_is_not_taken_for_the_databases() -> Result<(), Box<dyn std::error::Error>> {
+    let list = [
+        Migration::new(1, "notes", "CREATE TABLE notes (body TEXT)"),
+        Migration::new(2, "color", "ALTER TABLE notes ADD COLUMN color"),
+    ];
+    for own in
+        ["CREATE TEMP TABLE notes (body TEXT)", "CREATE TEMP VIEW names AS SELECT 1", "CREATE TEMP TABLE x AS SELECT 1"]
+    {
+        let mut conn = Connection::open_in_memory()?;
+        Migrations::new("app", "migrations", &list[..1]).migrate(&mut conn)?;
+        conn.execute_batch(own)?;
+        let migrations = Migrations::new("app", "migrations", &list);
+        let error = migrations.migrate(&mut conn).expect_err(own);
+        assert!(matches!(error.kind(), ErrorKind::Temporary { names, .. } if names.len() == 1), "{error}");
+        let count = "SELECT count(*) FROM pragma_table_info('notes', 'main')";
+        let columns: i64 = conn.query_row(count, [], |row| row.get(0))?;
+        assert_eq!(columns, 1, "{own}");
+        Migrations::new("app", "migrations", &list[..1]).migrate(&mut conn)?;
+    }
+    Ok(())
+}

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use molos::{Event, Migration, Migrations, Migrator, Postgres, Rollback, State};
+use molos::{ErrorKind, Event, Migration, Migrations, Migrator, Postgres, Rollback, State};
 
 use crate::cluster::Cluster;
 
@@ -24,7 +24,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let is_there = cluster::programs().is_some();
     let must_be_there = std::env::var_os("CI").is_some();
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 9] = [
         ("a_blocking_client_migrates_and_rolls_back", a_blocking_client_migrates_and_rolls_back),
         ("an_asynchronous_client_migrates_and_rolls_back", an_asynchronous_client_migrates_and_rolls_back),
         ("a_failure_undoes_everything_and_says_where", a_failure_undoes_everything_and_says_where),
@@ -33,6 +33,7 @@ fn main() {
         ("a_changed_search_path_is_put_back_after_each_script", a_changed_search_path_is_put_back_after_each_script),
         ("hooks_run_in_the_transaction_and_must_not_end_it", hooks_run_in_the_transaction_and_must_not_end_it),
         ("an_open_transaction_is_refused", an_open_transaction_is_refused),
+        ("a_temporary_table_is_not_taken_for_the_databases", a_temporary_table_is_not_taken_for_the_databases),
     ];
     let trials = tests.into_iter().map(|(name, test)| {
         let trial = Trial::test(name, move || {
@@ -285,5 +286,18 @@ fn an_open_transaction_is_refused(database: &Database) -> Outcome {
     assert!(error.to_string().contains("inside a transaction"), "{error}");
     client.batch_execute("ROLLBACK")?;
     migrations.migrate(&mut client)?;
+    Ok(())
+}
+
+fn a_temporary_table_is_not_taken_for_the_databases(database: &Database) -> Outcome {
+    let steps = steps();
+    let migrations = Migrations::new("app", "migrations", &steps);
+    let mut client = database.client();
+    client.batch_execute("CREATE TEMPORARY TABLE users (id bigint)")?;
+    let error = migrations.migrate(&mut client).expect_err("it is in the way");
+    assert!(matches!(error.kind(), ErrorKind::Temporary { names, .. } if names == &["users"]), "{error}");
+    assert_eq!(database.tables(), [""; 0]);
+    client.batch_execute("DROP TABLE users")?;
+    assert_eq!(migrations.migrate(&mut client)?.steps().len(), 2);
     Ok(())
 }

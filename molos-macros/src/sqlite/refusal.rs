@@ -3,6 +3,8 @@
 use molos_runtime::__private::script::TokenKind;
 use molos_runtime::__private::sqlite::tokens;
 use molos_runtime::ForeignKeys;
+use molos_runtime::rusqlite::{Connection, OptionalExtension as _};
+use molos_runtime::sqlite::catalog::quote;
 
 use crate::diagnostic::Diagnostic;
 use crate::read::file::Script;
@@ -25,6 +27,9 @@ pub(super) fn refused(refusal: Option<&Refusal>) -> Diagnostic {
             .note("an extension is code that would run inside of the compiler")
             .help("register the function in the program, and declare it: `functions = [\"name/1\"]`"),
         Some(Refusal::Pragma(name)) => pragma(name),
+        Some(Refusal::LeftOver(function)) => Diagnostic::new(format!("`{function}()` is about a statement of another file"))
+            .note("no statement before it in this file has changed a row, so its value depends on what the connection did before")
+            .help("look the row up by what is in it"),
         Some(Refusal::History) => Diagnostic::new("a migration must not change the history table")
             .note("it is where molos records what was applied; a view may read it")
             .help("remove the statement"),
@@ -90,6 +95,26 @@ pub(super) fn foreign_keys_pragma(trace: &Trace, script: &Script) -> Result<(), 
             })
     };
     Err(script.underline_statement(diagnostic, offset))
+}
+
+/// What a script leaves on its connection is gone where the next one runs in another process.
+pub(super) fn nothing_temporary_is_left(conn: &Connection, script: &Script) -> Result<(), Diagnostic> {
+    let select = "SELECT type, name FROM temp.sqlite_master WHERE type <> 'index'";
+    let Some((kind, name)) = conn.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()? else {
+        return Ok(());
+    };
+    let (kind, name): (String, String) = (kind, name);
+    let error = Diagnostic::new(format!("`{}` leaves the temporary {kind} `{name}` behind", script.shown));
+    let lower = name.to_lowercase();
+    let error = match script.statements_with(&["create", &lower]).last() {
+        Some(offset) => script.underline_statement(error, offset),
+        None => error,
+    };
+    Err(error.note("it is a part of the connection, and the next migration may run on another").help(format!(
+        "end the file with `DROP {} temp.{}`",
+        kind.to_uppercase(),
+        quote(&name)
+    )))
 }
 
 /// The first word of a statement.

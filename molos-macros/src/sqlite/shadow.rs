@@ -16,7 +16,7 @@ use crate::read::file::Step;
 use crate::sqlite::affinity::is_narrower;
 use crate::sqlite::canaries::Planter;
 use crate::sqlite::explain::explain;
-use crate::sqlite::refusal::foreign_keys_pragma;
+use crate::sqlite::refusal::{foreign_keys_pragma, nothing_temporary_is_left};
 use crate::sqlite::sandbox::Sandbox;
 use crate::sqlite::{references, tables};
 
@@ -45,7 +45,9 @@ impl Shadow for Sandbox {
             let trace = sandbox.trace();
             match result {
                 Err(error) => Err(explain(&error, &trace, step.script)),
-                Ok(()) => foreign_keys_pragma(&trace, step.script).map_err(Failure::of_its_own),
+                Ok(()) => foreign_keys_pragma(&trace, step.script)
+                    .and_then(|()| nothing_temporary_is_left(sandbox.conn(), step.script))
+                    .map_err(Failure::of_its_own),
             }
         })
     }

@@ -118,6 +118,10 @@ pub trait Transact: Run {
     /// Whether a transaction is open.
     fn in_transaction(&mut self) -> impl Future<Output = Result<bool, DatabaseError>> + Send;
 
+    /// The tables, views and triggers that only this connection has. Where a statement names one of them, it does not reach
+    /// the database's own.
+    fn temporary(&mut self) -> impl Future<Output = Result<Vec<String>, DatabaseError>> + Send;
+
     /// Changes the settings of the connection to those that migrations are run with, and returns those from before. Called
     /// outside of a transaction.
     fn enter(&mut self) -> impl Future<Output = Result<Settings<Self>, DatabaseError>> + Send;

@@ -105,6 +105,7 @@ impl<DB: Database> Migrator<'_, DB> {
         if steps(&to_downgrade(&mut conn, &sets, target).await?)?.is_empty() {
             return Ok(Report::new(Direction::Down, Vec::new(), sets.len()));
         }
+        self.refuse_temporary(&mut conn).await?;
         let mut session = self.open(conn).await?;
         let result = self.downgrade_in_transaction(&mut session, target).await;
         let report = self.end(session, result).await?;

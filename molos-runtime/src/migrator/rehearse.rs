@@ -67,6 +67,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             return Ok(Rehearsal::new(Vec::new(), None, sets.len()));
         }
         engine_version::check(&mut conn, &sets).await?;
+        self.refuse_temporary(&mut conn).await?;
         let mut session = self.open(conn).await?;
         let result = self.rehearse_in_transaction(&mut session).await;
         session.end(result).await

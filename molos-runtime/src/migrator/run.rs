@@ -275,6 +275,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             if direction == Direction::Up {
                 engine_version::check(&mut conn, &sets).await?;
             }
+            self.refuse_temporary(&mut conn).await?;
             let mut session = Session::<DB>::open(conn).await?;
             let result = self.run_in_session(&mut session, &goal, &mut done).await;
             if let Err(error) = self.end(session, result).await {
@@ -410,6 +411,12 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             Ok(()) => Ok(session),
             Err(error) => session.end(Err(error)).await,
         }
+    }
+
+    /// Refuses a connection with temporary objects, which a script might take for the database's.
+    pub(crate) async fn refuse_temporary(&self, conn: &mut DB::Handle<'_>) -> Result<(), Error> {
+        let names = when_free!(self, conn, conn.temporary(), |error| failed("looking for temporary tables", error))?;
+        if names.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Temporary { names })) }
     }
 
     async fn begin(&self, conn: &mut DB::Handle<'_>) -> Result<(), Error> {

@@ -106,6 +106,10 @@ impl Run for Handle<'_> {
 }
 
 impl Transact for Handle<'_> {
+    async fn temporary(&mut self) -> Result<Vec<String>, DatabaseError> {
+        slowly(self.0.temporary()).await
+    }
+
     async fn in_transaction(&mut self) -> Result<bool, DatabaseError> {
         slowly(self.0.in_transaction()).await
     }

@@ -64,6 +64,14 @@ impl Transact for Handle<'_> {
         }
     }
 
+    async fn temporary(&mut self) -> Result<Vec<String>, DatabaseError> {
+        const TEMPORARY: &str = "\
+            SELECT relname::text FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind IN ('r', 'v', 'p') \
+            ORDER BY 1";
+        let rows = self.query(TEMPORARY, &[]).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    }
+
     async fn enter(&mut self) -> Result<Settings, DatabaseError> {
         let search_path = self.text("SHOW search_path").await?.unwrap_or_default();
         Ok(Settings { search_path })

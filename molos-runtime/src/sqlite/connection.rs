@@ -69,6 +69,12 @@ impl Transact for Handle<'_> {
         Ok(!self.0.is_autocommit())
     }
 
+    async fn temporary(&mut self) -> Result<Vec<String>, DatabaseError> {
+        let mut names = self.0.prepare("SELECT name FROM temp.sqlite_master WHERE type <> 'index' ORDER BY name")?;
+        let names = names.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
     async fn enter(&mut self) -> Result<Settings, DatabaseError> {
         enter(self.0)
     }

@@ -17,7 +17,11 @@ pub(super) fn set(conn: &mut Connection, watch: &Watch) -> Result<()> {
     let counting = watch.clone();
     let count = move |action: Action, schema: &str, table: &str, _: i64| {
         let state = &mut *counting.lock();
-        if state.watching && action == Action::SQLITE_INSERT && schema == "main" {
+        if !state.watching || action != Action::SQLITE_INSERT {
+            return;
+        }
+        state.inserts += 1;
+        if schema == "main" {
             *state.trace.effects.inserted.entry(table.to_ascii_lowercase()).or_default() += 1;
         }
     };
@@ -38,6 +42,12 @@ fn authorize(state: &mut State, context: &AuthContext<'_>) -> Authorization {
         AuthAction::Detach { .. } => Refusal::Detach,
         AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
             Refusal::LoadExtension
+        }
+        // In the body of a trigger it is about what the trigger did.
+        AuthAction::Function { function_name }
+            if context.accessor.is_none() && is_left_over(state, &function_name.to_ascii_lowercase()) =>
+        {
+            Refusal::LeftOver(function_name.to_ascii_lowercase())
         }
         AuthAction::Pragma { pragma_name, pragma_value } => {
             let pragma = pragma_name.to_ascii_lowercase();
@@ -66,6 +76,16 @@ fn authorize(state: &mut State, context: &AuthContext<'_>) -> Authorization {
     };
     state.trace.refusal = Some(refusal);
     Authorization::Deny
+}
+
+/// Whether what a function returns was left by another script.
+fn is_left_over(state: &State, function: &str) -> bool {
+    match function {
+        "last_insert_rowid" => !state.has_inserted,
+        "changes" => !state.has_written,
+        "total_changes" => true,
+        _ => false,
+    }
 }
 
 /// Whether every `ALTER TABLE` of a script can only add a column: the others rewrite what names the table.

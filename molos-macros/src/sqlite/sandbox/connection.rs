@@ -77,6 +77,7 @@ impl Run for Sandbox {
     async fn execute(&mut self, statement: Statement<'_>) -> Result<(), DatabaseError> {
         self.script += statement.sql;
         self.script.push('\n');
+        self.watch.lock().next_statement();
         let result = self.handle().execute(statement).await;
         if let Err(error) = &result {
             self.watch.lock().trace.failed = Some(failed_statement(statement, error));

@@ -46,6 +46,8 @@ pub(crate) enum Refusal {
     LoadExtension,
     /// A pragma, by name.
     Pragma(String),
+    /// A call of a function about what the connection did before, by name.
+    LeftOver(String),
     /// A change to the history table.
     History,
     /// It ran for too long.
@@ -64,7 +66,21 @@ pub(super) struct State {
     pub(super) watching: bool,
     /// How many instructions of SQLite's virtual machine it took so far.
     pub(super) instructions: i64,
+    /// Whether a statement before the one that is looked at may have changed rows.
+    pub(super) has_written: bool,
+    /// How many rows with an id were inserted, temporary ones among them.
+    pub(super) inserts: usize,
+    /// Whether one of them has inserted a row that has an id.
+    pub(super) has_inserted: bool,
     pub(super) trace: Trace,
+}
+
+impl State {
+    /// Takes note of what is known when another statement begins.
+    pub(super) fn next_statement(&mut self) {
+        self.has_written = self.trace.effects.written.iter().any(|table| !table.starts_with("sqlite_"));
+        self.has_inserted = self.inserts > 0;
+    }
 }
 
 impl Watch {

@@ -150,6 +150,13 @@ pub enum ErrorKind {
     },
     /// The connection was in a transaction of its own, which a migration would become a part of.
     InTransaction,
+    /// The connection has temporary objects of its own. Where a migration names one of them, it would not reach the
+    /// database's.
+    #[non_exhaustive]
+    Temporary {
+        /// The tables, views and triggers.
+        names: Vec<String>,
+    },
     /// The database failed at something that is not a migration's statement, or for a reason that is not the statement's.
     Database(DatabaseFailure),
     /// A backup could not be made or restored. The database is as it was.

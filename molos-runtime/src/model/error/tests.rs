@@ -63,6 +63,7 @@ fn all() -> Vec<Error> {
         ErrorKind::Sets(SetsProblem::Disordered { previous: 3 }),
         ErrorKind::Busy { waited: Duration::from_millis(1250) },
         ErrorKind::InTransaction,
+        ErrorKind::Temporary { names: vec![text()] },
         ErrorKind::Backup { path: None, problem: BackupProblem::NoFile },
         backup(BackupProblem::NotMade),
         backup(BackupProblem::NoRoom),

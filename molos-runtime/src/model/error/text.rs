@@ -125,6 +125,9 @@ fn title(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
             write!(f, "the database is held by another connection; gave up after {}", Seconds(*waited))
         }
         ErrorKind::InTransaction => f.write_str("the connection is inside a transaction"),
+        ErrorKind::Temporary { names } => {
+            write!(f, "the connection has temporary objects of its own: {}", Names(names))
+        }
         ErrorKind::Database(failure) => database(*failure, error, f),
         ErrorKind::Backup { path, problem } => backup(path.as_deref().unwrap_or(Path::new("")), problem, error, f),
     }
@@ -294,6 +297,9 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
         ErrorKind::Sets(problem) => return Some(sets_help(problem)),
         ErrorKind::Busy { .. } => "close the connection that holds it, or wait longer with `.busy_timeout(..)`",
         ErrorKind::InTransaction => "commit or roll it back first",
+        ErrorKind::Temporary { .. } => {
+            "migrate before they are made, or on another connection: a statement that names one does not reach the database"
+        }
         ErrorKind::Database(failure) => return database_help(*failure),
         ErrorKind::Backup { problem, .. } => backup_help(problem),
     };

@@ -1,0 +1,1 @@
+INSERT INTO notes (list, body) VALUES (last_insert_rowid(), 'second');
