@@ -25,6 +25,7 @@ use crate::check::with_rows::{Outcome, WithRows};
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
 use crate::lint::finding::{BROKEN_REFERENCE, Finding, Loss};
+use crate::lint::loss;
 use crate::read::source::Source;
 
 /// The fingerprint of the schema that each version leads to.
@@ -94,6 +95,16 @@ pub(crate) fn check<S: Shadow>(source: &Source, input: &Input) -> Result<Checked
     if with_rows.findings.iter().all(|finding| finding.lint != BROKEN_REFERENCE) {
         checked.errors.extend(unusable);
     }
+    let findings = std::mem::take(&mut checked.findings);
+    checked.findings.extend(findings.into_iter().map(|finding| {
+        let table = finding.subject.split('.').next().unwrap_or_default().to_ascii_lowercase();
+        let moved = with_rows.moved.get(&(finding.version, table));
+        let file = source.migrations.iter().find(|file| file.version == finding.version);
+        match (file, moved) {
+            (Some(file), Some(moved)) => loss::judged(finding, file, moved, &S::LOSSES),
+            _ => finding,
+        }
+    }));
     checked.errors.extend(with_rows.errors);
     checked.findings.extend(with_rows.findings);
     let measured = &mut checked.measured;

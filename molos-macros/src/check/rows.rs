@@ -111,6 +111,24 @@ impl TableRows {
                 }
     }
 
+    /// The columns that a rebuild left out, each with the new one that its values are in `after` it, if there is one.
+    /// Nothing is known of a column without values.
+    pub(crate) fn moved(&self, after: &Self) -> BTreeMap<String, Option<String>> {
+        let gone = self.columns.iter().filter(|column| !after.columns.contains(column));
+        let has_values = gone.filter(|column| !self.values(column).is_empty());
+        let has_all_rows = after.canaries.len() >= self.canaries.len();
+        let moved = has_values.map(|column| {
+            let values = self.values(column);
+            let has_them = |new: &&String| {
+                let now = after.values(new);
+                if has_all_rows { values.is_subset(&now) } else { !values.is_disjoint(&now) }
+            };
+            let new = after.columns.iter().filter(|new| !self.columns.contains(new)).find(has_them);
+            (column.clone(), new.cloned())
+        });
+        moved.collect()
+    }
+
     /// In how many rows each mark is.
     fn marks(&self) -> BTreeMap<&String, usize> {
         let mut marks = BTreeMap::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use molos_runtime::__private::Changed;
-use molos_runtime::{Difference, Fingerprint, Object, ObjectKind, Schema};
+use molos_runtime::{Difference, Direction, Fingerprint, Object, ObjectKind, Schema};
 
 use crate::check::Unproven;
 use crate::check::failure::{Cause, Constraint, Failure};
@@ -13,7 +13,7 @@ use crate::check::runner::Runner;
 use crate::check::shadow::{Canaries as _, Effects, Fill, Shadow, Variation};
 use crate::diagnostic::Diagnostic;
 use crate::lint::finding::{BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, Loss, SEQUENCE_RESET};
-use crate::lint::loss::{self, Losses};
+use crate::lint::loss::{self, Losses, Moved};
 use crate::read::file::{MigrationFile, Script, Step};
 
 /// A down migration that does not run. No file can allow it.
@@ -49,6 +49,8 @@ pub(crate) struct Outcome {
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) unproven: Vec<Unproven>,
+    /// What became of columns in tables that up migrations have rebuilt, by version and table.
+    pub(crate) moved: BTreeMap<(i64, String), Moved>,
     /// What the down migrations take from rows, by version.
     pub(crate) losses_of_downs: BTreeMap<i64, BTreeSet<Loss>>,
 }
@@ -194,6 +196,9 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         for table in tables.cloned().collect::<BTreeSet<_>>() {
             let after = self.read(&table)?;
             if let Some(before) = self.rows.get(&table) {
+                if losses.direction == Direction::Up && effects.replaced.contains(&table) {
+                    self.outcome.moved.insert((losses.version, table.clone()), before.moved(&after));
+                }
                 let default_of = |column: &str| self.canaries.default_of(&self.runner.shadow, &table, column);
                 for loss in before.losses(&after, change_of(&table, effects), default_of)? {
                     if self.has_varied && matches!(loss, RowLoss::Cleared(_)) {

@@ -1,5 +1,7 @@
 //! What a migration would take away from the rows that are there and from the programs that use them, as the schema tells.
 
+use std::collections::BTreeMap;
+
 use molos_runtime::__private::Changed;
 use molos_runtime::schema::{Column, KeyPart};
 use molos_runtime::{Direction, Fact, ObjectKind, Schema};
@@ -84,10 +86,31 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_
     losses.found
 }
 
+/// What became of the columns that a rebuild left out: each with the one that its values are in now, if there is one. All
+/// names are in lower case.
+pub(crate) type Moved = BTreeMap<String, Option<String>>;
+
+/// The finding about a column that is not there any more, as the rows of its table tell: whether it was renamed or dropped
+/// cannot be seen in the schema.
+pub(crate) fn judged(finding: Finding, file: &MigrationFile, moved: &Moved, rules: &'static Rules) -> Finding {
+    let Some((table, column)) =
+        finding.subject.split_once('.').filter(|_| [DROP_COLUMN, RENAME_COLUMN].contains(&finding.lint))
+    else {
+        return finding;
+    };
+    let mut losses = Losses::up(file, rules);
+    match moved.get(&column.to_ascii_lowercase()) {
+        Some(Some(new)) => losses.rename_column(table, column, new),
+        Some(None) => losses.drop_column(table, column),
+        None => {}
+    }
+    losses.found.pop().unwrap_or(finding)
+}
+
 /// The findings of a script.
 pub(crate) struct Losses<'f> {
-    version: i64,
-    direction: Direction,
+    pub(crate) version: i64,
+    pub(crate) direction: Direction,
     script: &'f Script,
     rules: &'static Rules,
     pub(crate) found: Vec<Finding>,
@@ -140,6 +163,17 @@ impl<'f> Losses<'f> {
         self.found.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
     }
 
+    fn rename_column(&mut self, table: &str, column: &str, new: &str) {
+        let subject = format!("{table}.{column}");
+        let what = format!("renames `{subject}` to `{new}`");
+        self.add(RENAME_COLUMN, subject, &[column, new], &what);
+    }
+
+    fn drop_column(&mut self, table: &str, column: &str) {
+        let what = format!("drops the column `{table}.{column}`");
+        self.add_loss(DROP_COLUMN, (table.to_owned(), Some(column.to_owned())), &["drop", column], &what);
+    }
+
     fn of_columns<'c>(&mut self, table: &'c Changed, renames: bool) {
         let name = &table.object.name;
         let columns_of =
@@ -160,20 +194,8 @@ impl<'f> Losses<'f> {
                         |new: &&(&str, &str)| self.script.statements_with(&["rename", column, new.0]).next().is_some();
                     let in_place = after.get(at).filter(|_| renames && before.len() == after.len());
                     match after.iter().filter(is_new).find(said).or(in_place.filter(is_new)) {
-                        Some((new, _)) => {
-                            self.add(
-                                RENAME_COLUMN,
-                                subject.clone(),
-                                &[column, new],
-                                &format!("renames `{subject}` to `{new}`"),
-                            );
-                        }
-                        None => self.add_loss(
-                            DROP_COLUMN,
-                            (name.clone(), Some((*column).to_owned())),
-                            &["drop", column],
-                            &format!("drops the column `{subject}`"),
-                        ),
+                        Some((new, _)) => self.rename_column(name, column, new),
+                        None => self.drop_column(name, column),
                     }
                 }
             }

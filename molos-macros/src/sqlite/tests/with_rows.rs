@@ -222,6 +222,33 @@ fn a_column_that_a_rebuild_does_not_copy_is_found() {
 }
 
 #[test]
+fn whether_a_rebuild_renames_or_drops_a_column_is_seen_in_the_rows() {
+    let table = "CREATE TABLE t (id INTEGER PRIMARY KEY, secret TEXT, Flag BOOLEAN NOT NULL DEFAULT 0, b TEXT);";
+    let rebuild = |columns: &str, copy: &str| {
+        format!("CREATE TABLE n ({columns}); INSERT INTO n {copy} FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;")
+    };
+    let listener = "id INTEGER PRIMARY KEY, listener TEXT, Flag BOOLEAN NOT NULL DEFAULT 0, b TEXT";
+    let last = "id INTEGER PRIMARY KEY, b TEXT, Flag BOOLEAN NOT NULL DEFAULT 0, listener TEXT";
+    let active = "id INTEGER PRIMARY KEY, secret TEXT, active BOOLEAN NOT NULL DEFAULT 0, b TEXT";
+    for (script, expected) in [
+        (rebuild(listener, "SELECT id, NULL, Flag, b"), "2: drop-column t.secret"),
+        (rebuild(listener, "SELECT id, '', Flag, b"), "2: drop-column t.secret"),
+        (rebuild(listener, "SELECT *"), "2: rename-column t.secret"),
+        (rebuild(last, "SELECT id, b, Flag, secret"), "2: rename-column t.secret"),
+        (rebuild(last, "SELECT id, b, Flag, ''"), "2: drop-column t.secret"),
+        (rebuild(active, "SELECT *"), "2: rename-column t.flag"),
+        (rebuild(active, "(id, secret, b) SELECT id, secret, b"), "2: drop-column t.flag"),
+        ("ALTER TABLE t RENAME COLUMN secret TO listener".to_owned(), "2: rename-column t.secret"),
+        (
+            "ALTER TABLE t DROP COLUMN secret; ALTER TABLE t ADD COLUMN listener TEXT".to_owned(),
+            "2: drop-column t.secret",
+        ),
+    ] {
+        assert_eq!(findings_in(&[table, &script]), [expected], "{script}");
+    }
+}
+
+#[test]
 fn a_sequence_that_goes_back_is_found() {
     const SAME: &str = "id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, email TEXT NOT NULL UNIQUE, \
                         admin BOOLEAN NOT NULL DEFAULT 0, since TEXT DEFAULT CURRENT_TIMESTAMP";
