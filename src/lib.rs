@@ -114,6 +114,7 @@ pub use molos_cli as cli;
 /// | `narrow-type` | a rebuild that makes a `TEXT` column `INTEGER` | `-- molos: allow narrow-type users.name` |
 /// | `drop-unique` | `DROP INDEX users_name`, if it was unique; a rebuild without `UNIQUE (email)` | `-- molos: allow drop-unique users_name`, `-- molos: allow drop-unique users.email` |
 /// | `leftover-table` | `CREATE TABLE users_new …` without the `DROP TABLE users` and the renaming of a rebuild | `-- molos: allow leftover-table users_new` |
+/// | `left-out` | a rebuild that does not create an index or a trigger of the table again, or forgets a `DEFAULT`, `NOT NULL`, `CHECK` or foreign key | `-- molos: allow left-out users_name`, `-- molos: allow left-out users.name`, `-- molos: allow left-out users` |
 /// | `data-loss` | `DELETE FROM sessions`; `UPDATE users SET name = NULL`; a rebuild whose `DROP TABLE` deletes what refers to it; a copy that leaves out a column or confuses two | `-- molos: allow data-loss sessions`, `-- molos: allow data-loss users.name` |
 /// | `sequence-reset` | a rebuild of an `AUTOINCREMENT` table that does not copy its row in `sqlite_sequence` | `-- molos: allow sequence-reset users` |
 /// | `broken-reference` | `DROP TABLE users` with a view or trigger that uses it | `-- molos: allow broken-reference active_users` |

@@ -10,6 +10,7 @@ use crate::check::table::{Table, Unreadable};
 use crate::check::{Checked, Fingerprints, Measured};
 use crate::diagnostic::Diagnostic;
 use crate::lint::finding::Finding;
+use crate::lint::left_out::left_out;
 use crate::lint::loss::{self, Losses};
 use crate::read::file::MigrationFile;
 use crate::read::source::Source;
@@ -41,8 +42,12 @@ impl<'s, S: Shadow> Empty<'s, S> {
                 Ok(()) => {
                     let changed = runner.shadow.refresh_schema()?;
                     let schema = runner.shadow.schema();
-                    errors.extend(ownership.check(&changed, &runner.shadow.effects(), &file.up));
-                    findings.extend(loss::losses(&changed, schema, Losses::up(file, &S::LOSSES)));
+                    let effects = runner.shadow.effects();
+                    let up = || Losses::up(file, &S::LOSSES);
+                    errors.extend(ownership.check(&changed, &effects, &file.up));
+                    let lost = loss::losses(&changed, schema, up());
+                    findings.extend(left_out(&changed, schema, &effects.replaced, &lost, up()));
+                    findings.extend(lost);
                     fingerprints.insert(file.version, schema.fingerprint().minus(&ownership.others.fingerprint()));
                     // If nobody follows any more, whoever stopped says why.
                     let _ = passed.send(file);

@@ -11,6 +11,7 @@ pub(crate) const DROP_TABLE: &str = "drop-table";
 pub(crate) const DROP_UNIQUE: &str = "drop-unique";
 pub(crate) const FAILS_ON_ROWS: &str = "fails-on-rows";
 pub(crate) const INEXACT_DOWN: &str = "inexact-down";
+pub(crate) const LEFT_OUT: &str = "left-out";
 pub(crate) const LEFTOVER_TABLE: &str = "leftover-table";
 pub(crate) const NARROW_TYPE: &str = "narrow-type";
 pub(crate) const RENAME_COLUMN: &str = "rename-column";
@@ -26,6 +27,7 @@ pub(crate) const LINTS: &[&str] = &[
     DROP_UNIQUE,
     FAILS_ON_ROWS,
     INEXACT_DOWN,
+    LEFT_OUT,
     LEFTOVER_TABLE,
     NARROW_TYPE,
     RENAME_COLUMN,

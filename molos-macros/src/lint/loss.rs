@@ -8,8 +8,8 @@ use molos_runtime::{Direction, Fact, ObjectKind, Schema};
 
 use crate::diagnostic::{Diagnostic, list};
 use crate::lint::finding::{
-    BROKEN_REFERENCE, DATA_LOSS, DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, Finding, LEFTOVER_TABLE, Loss, NARROW_TYPE,
-    RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET,
+    BROKEN_REFERENCE, DATA_LOSS, DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, Finding, LEFT_OUT, LEFTOVER_TABLE, Loss,
+    NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET,
 };
 use crate::read::file::{MigrationFile, Script};
 
@@ -142,23 +142,41 @@ impl<'f> Losses<'f> {
 
     /// Adds what a statement with these words in it does.
     pub(crate) fn add(&mut self, lint: &'static str, subject: String, said_with: &[&str], what: &str) {
+        let allow = format!("`-- molos: allow {lint} {subject}` at the head of the file");
+        let helps = match lint {
+            SEQUENCE_RESET => {
+                vec![(self.rules.keep_sequence)(&subject), format!("if it does not matter, write {allow}")]
+            }
+            BROKEN_REFERENCE => vec![
+                "drop it in this file, and create it again as it is to be".to_owned(),
+                format!("if that comes later, write {allow}"),
+            ],
+            _ => vec![format!("if that is meant, write {allow}")],
+        };
+        self.add_with_helps(lint, subject, said_with, what, &helps);
+    }
+
+    /// Adds what a rebuild of `table` does not have any more.
+    pub(crate) fn add_left_out(&mut self, table: &str, subject: String, lost: &str, helps: &[String]) {
+        let what = format!("creates `{table}` again without {lost}");
+        self.add_with_helps(LEFT_OUT, subject, &["drop", table], &what, helps);
+    }
+
+    fn add_with_helps(
+        &mut self,
+        lint: &'static str,
+        subject: String,
+        said_with: &[&str],
+        what: &str,
+        helps: &[String],
+    ) {
         let script = self.script;
         let error = Diagnostic::new(format!("`{}` {what}", script.shown));
         let error = match statement_with(script, said_with) {
             Some(offset) => script.underline_statement(error, offset),
             None => error,
         };
-        let diagnostic = error.note(note(lint, self.rules));
-        let allow = format!("`-- molos: allow {lint} {subject}` at the head of the file");
-        let diagnostic = match lint {
-            SEQUENCE_RESET => diagnostic
-                .help((self.rules.keep_sequence)(&subject))
-                .help(format!("if it does not matter, write {allow}")),
-            BROKEN_REFERENCE => diagnostic
-                .help("drop it in this file, and create it again as it is to be")
-                .help(format!("if that comes later, write {allow}")),
-            _ => diagnostic.help(format!("if that is meant, write {allow}")),
-        };
+        let diagnostic = helps.iter().fold(error.note(note(lint, self.rules)), Diagnostic::help);
         let (version, direction) = (self.version, self.direction);
         self.found.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
     }
@@ -210,6 +228,7 @@ fn note(lint: &str, rules: &Rules) -> &'static str {
         DATA_LOSS => "found out with rows that were made up: every table had some before each migration",
         DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
         DROP_UNIQUE => "duplicates that get in stay there, and an upsert that relies on it fails",
+        LEFT_OUT => "a table that is created again has nothing of the old one but what is written down again",
         LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
         NARROW_TYPE => "not every value that is there can be one of the new type",
         SEQUENCE_RESET => rules.sequence_reset,
@@ -243,7 +262,8 @@ fn columns(facts: &[Fact]) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn column<'f>(facts: &'f [Fact], name: &str) -> Option<&'f Column> {
+/// What is said of the column of this name.
+pub(crate) fn column<'f>(facts: &'f [Fact], name: &str) -> Option<&'f Column> {
     facts.iter().find_map(|fact| match fact {
         Fact::Column(column) if column.name == name => Some(column),
         _ => None,

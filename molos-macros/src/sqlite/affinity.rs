@@ -25,7 +25,24 @@ pub(crate) fn affinity(declared: &str) -> Affinity {
 /// Whether a column that is declared as the first can hold values that one that is declared as the second cannot.
 pub(crate) fn is_narrower(before: &str, after: &str) -> bool {
     match (affinity(before), affinity(after)) {
+        (Affinity::Numeric, Affinity::Integer) if matches!(before, "bool" | "boolean") => false,
         (_, Affinity::Text | Affinity::Blob) | (Affinity::Integer | Affinity::Real, Affinity::Numeric) => false,
         (before, after) => before != after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_narrower;
+
+    #[test]
+    fn what_is_narrower() {
+        for (before, after) in [("text", "integer"), ("real", "integer"), ("decimal(10,2)", "integer"), ("", "int")] {
+            assert!(is_narrower(before, after), "{before} {after}");
+            assert!(!is_narrower(after, after), "{after}");
+        }
+        for (before, after) in [("boolean", "integer"), ("bool", "int"), ("integer", "boolean"), ("integer", "text")] {
+            assert!(!is_narrower(before, after), "{before} {after}");
+        }
     }
 }

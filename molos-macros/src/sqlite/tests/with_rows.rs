@@ -202,23 +202,27 @@ fn rows_that_others_take_the_place_of_are_found() {
 
 #[test]
 fn a_column_that_a_rebuild_does_not_copy_is_found() {
-    const SAME: &str = "id INTEGER PRIMARY KEY, name TEXT, email TEXT NOT NULL UNIQUE, admin BOOLEAN NOT NULL DEFAULT 0, \
-                        since TEXT DEFAULT CURRENT_TIMESTAMP";
-    const MOVED: &str =
-        "id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT, admin BOOLEAN NOT NULL DEFAULT 0, since TEXT";
+    const START: &str = "\
+        CREATE TABLE users (
+            id INTEGER PRIMARY KEY, name TEXT, email TEXT UNIQUE, admin BOOLEAN DEFAULT 0, since TEXT
+        );";
+    const SAME: &str = "id INTEGER PRIMARY KEY, name TEXT, email TEXT UNIQUE, admin BOOLEAN DEFAULT 0, since TEXT";
+    const MOVED: &str = "id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT, admin BOOLEAN DEFAULT 0, since TEXT";
     let all = "(id, name, email, admin, since) SELECT id, name, email, admin, since";
-    assert_findings(&[
-        (&rebuild(SAME, all), &[]),
-        (&rebuild(SAME, "SELECT *"), &[]),
-        (&rebuild(MOVED, all), &[]),
-        (&rebuild(MOVED, "SELECT *"), &["fails-on-rows", "data-loss users.email", "data-loss users.name"]),
-        (&rebuild(SAME, "(id, email, admin, since) SELECT id, email, admin, since"), &["data-loss users.name"]),
-        (&rebuild(SAME, "(id, name, email, since) SELECT id, name, email, since"), &["data-loss users.admin"]),
-        (&rebuild(SAME, "(id, name, email, admin) SELECT id, name, email, admin"), &["data-loss users.since"]),
-        (&rebuild(SAME, "SELECT id, lower(name), email || '', admin, since"), &[]),
-        (&rebuild(SAME, "SELECT id, email, email, admin, since"), &["data-loss users.name"]),
-        (&rebuild(SAME, "SELECT id, coalesce(name, email), email, admin, since"), &[]),
-    ]);
+    for (script, expected) in [
+        (rebuild(SAME, all), &[][..]),
+        (rebuild(SAME, "SELECT *"), &[][..]),
+        (rebuild(MOVED, all), &[][..]),
+        (rebuild(MOVED, "SELECT *"), &["2: fails-on-rows", "2: data-loss users.email", "2: data-loss users.name"]),
+        (rebuild(SAME, "(id, email, admin, since) SELECT id, email, admin, since"), &["2: data-loss users.name"]),
+        (rebuild(SAME, "(id, name, email, since) SELECT id, name, email, since"), &["2: data-loss users.admin"]),
+        (rebuild(SAME, "(id, name, email, admin) SELECT id, name, email, admin"), &["2: data-loss users.since"]),
+        (rebuild(SAME, "SELECT id, lower(name), email || '', admin, since"), &[][..]),
+        (rebuild(SAME, "SELECT id, email, email, admin, since"), &["2: data-loss users.name"]),
+        (rebuild(SAME, "SELECT id, coalesce(name, email), email, admin, since"), &[][..]),
+    ] {
+        assert_eq!(findings_in(&[START, &script]), *expected, "{script}");
+    }
 }
 
 #[test]
@@ -270,14 +274,21 @@ fn what_refers_to_what_is_gone_is_found_where_it_breaks() {
     let of_drop = ["2: drop-table orders", "2: drop-table users"];
     assert_eq!(findings_in(&[&format!("{SHOP}{names}"), drop]), [of_drop[0], of_drop[1], "2: broken-reference names"]);
     assert_eq!(findings_in(&[&format!("{SHOP}{names}"), &format!("DROP VIEW names; {drop}")]), of_drop);
-    let users =
-        rebuild("id INTEGER PRIMARY KEY, email TEXT, admin BOOLEAN, since TEXT", "SELECT id, email, admin, since");
+    let users = rebuild(
+        "id INTEGER PRIMARY KEY, email TEXT NOT NULL, admin BOOLEAN NOT NULL DEFAULT 0, \
+         since TEXT DEFAULT CURRENT_TIMESTAMP",
+        "SELECT id, email, admin, since",
+    );
     let no_names = format!("PRAGMA legacy_alter_table = ON; {users}");
+    let sequence = "2: left-out users";
     let column = "2: drop-column users.name";
     let unique = "2: drop-unique users.email";
-    assert_eq!(findings_in(&[&format!("{SHOP}{trigger}"), &no_names]), [column, unique, "2: broken-reference t"]);
+    assert_eq!(
+        findings_in(&[&format!("{SHOP}{trigger}"), &no_names]),
+        [sequence, column, unique, "2: broken-reference t"]
+    );
     let again = format!("DROP TRIGGER t; {no_names}");
-    assert_eq!(findings_in(&[&format!("{SHOP}{trigger}"), &again]), [column, unique]);
+    assert_eq!(findings_in(&[&format!("{SHOP}{trigger}"), &again]), [sequence, column, unique]);
     let later = "DROP VIEW names; CREATE TABLE x (y);";
     assert_eq!(findings_in(&[&format!("{SHOP}{names}"), drop, later]).len(), 3, "it is said once");
 }
@@ -358,4 +369,75 @@ fn rows_that_a_step_put_in_stay_as_they_are() {
                  CREATE TABLE n (level TEXT NOT NULL); \
                  INSERT INTO n SELECT nullif(substr(config, 7), '') FROM roles WHERE id < 3;";
     assert_eq!(findings_in(&[seed, parse, "INSERT INTO roles VALUES (3, 'guest', '');"]), [""; 0]);
+}
+
+#[test]
+fn what_a_rebuild_forgets_is_found() {
+    const NOTES: &str = "\
+        CREATE TABLE authors (id INTEGER PRIMARY KEY);
+        CREATE TABLE notes (
+            id     INTEGER PRIMARY KEY AUTOINCREMENT,
+            author INTEGER REFERENCES authors (id) ON DELETE CASCADE,
+            title  TEXT NOT NULL DEFAULT '' COLLATE NOCASE CHECK (length(title) < 1000),
+            upper  TEXT AS (upper(title))
+        ) STRICT;
+        CREATE INDEX notes_author ON notes (author);
+        CREATE INDEX notes_titled ON notes (title) WHERE title <> '';
+        CREATE TRIGGER notes_kept BEFORE DELETE ON notes WHEN old.id = 0 BEGIN SELECT raise(ABORT, 'kept'); END;
+        CREATE VIEW titles AS SELECT title FROM notes;
+        CREATE TRIGGER titles_in INSTEAD OF INSERT ON titles BEGIN INSERT INTO notes (title) VALUES (new.title); END;";
+    const TABLE: &str = "\
+            id     INTEGER PRIMARY KEY AUTOINCREMENT,
+            author INTEGER REFERENCES authors (id) ON DELETE CASCADE,
+            title  TEXT NOT NULL DEFAULT '' COLLATE NOCASE CHECK (length(title) < 1000),
+            upper  TEXT AS (upper(title))";
+    const BESIDE: &str = "\
+        CREATE INDEX notes_author ON notes (author);
+        CREATE INDEX notes_titled ON notes (title) WHERE title <> '';
+        CREATE TRIGGER notes_kept BEFORE DELETE ON notes WHEN old.id = 0 BEGIN SELECT raise(ABORT, 'kept'); END;";
+    let rebuilt = |first: &str, table: &str, beside: &str| {
+        let rebuild = format!(
+            "{first};
+            DROP VIEW titles;
+            CREATE TABLE new_notes ({table};
+            INSERT INTO new_notes (id, author, title) SELECT id, author, title FROM notes;
+            UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = 'notes')
+            WHERE name = 'new_notes';
+            DROP TABLE notes;
+            ALTER TABLE new_notes RENAME TO notes;
+            CREATE VIEW titles AS SELECT title FROM notes;
+            CREATE TRIGGER titles_in INSTEAD OF INSERT ON titles
+            BEGIN INSERT INTO notes (title) VALUES (new.title); END;
+            {beside}"
+        );
+        findings_in(&[NOTES, &rebuild]).join("; ")
+    };
+    let strict = |table: &str| format!("{table}) STRICT");
+    let whole = strict(TABLE);
+    let without = |words: &str| strict(&TABLE.replacen(words, "", 1));
+    for (first, table, beside, expected) in [
+        ("", &whole, BESIDE, ""),
+        ("", &whole, &BESIDE.replace("CREATE INDEX notes_author", "CREATE INDEX by_author"), ""),
+        ("", &whole, &BESIDE.replace("(author)", "(author, id)"), ""),
+        ("DROP INDEX notes_author", &whole, &BESIDE.replace("CREATE INDEX notes_author ON notes (author);", ""), ""),
+        ("", &whole, "", "2: left-out notes_author; 2: left-out notes_titled; 2: left-out notes_kept"),
+        ("DROP TRIGGER notes_kept; DROP INDEX notes_titled", &whole, "", "2: left-out notes_author"),
+        ("", &format!("{TABLE})"), BESIDE, "2: left-out notes"),
+        ("", &without(" AUTOINCREMENT"), BESIDE, "2: left-out notes"),
+        ("", &without(" ON DELETE CASCADE"), BESIDE, "2: left-out notes.author"),
+        ("", &without(" REFERENCES authors (id) ON DELETE CASCADE"), BESIDE, "2: left-out notes.author"),
+        ("", &strict(&TABLE.replace("CASCADE", "SET NULL")), BESIDE, ""),
+        ("", &without(" NOT NULL"), BESIDE, "2: left-out notes.title"),
+        ("", &without(" DEFAULT ''"), BESIDE, "2: left-out notes.title"),
+        ("", &strict(&TABLE.replace("DEFAULT ''", "DEFAULT 'x'")), BESIDE, ""),
+        ("", &without(" COLLATE NOCASE"), BESIDE, "2: left-out notes.title"),
+        ("", &without(" CHECK (length(title) < 1000)"), BESIDE, "2: left-out notes"),
+        ("", &strict(&TABLE.replace("< 1000", "< 2000")), BESIDE, ""),
+        ("", &without(" AS (upper(title))"), BESIDE, "2: left-out notes.upper; 2: data-loss notes.upper"),
+    ] {
+        assert_eq!(rebuilt(first, table, beside), expected, "{first} {table} {beside}");
+    }
+    let view = "DROP VIEW titles; CREATE VIEW titles AS SELECT title FROM notes WHERE title <> ''";
+    assert_eq!(findings_in(&[NOTES, view]), ["2: left-out titles_in"]);
+    assert_eq!(findings_in(&[NOTES, "DROP VIEW titles"]), [""; 0]);
 }

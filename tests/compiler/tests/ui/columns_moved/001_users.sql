@@ -1,7 +1,7 @@
 CREATE TABLE users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT,
-    email TEXT NOT NULL
+    email TEXT
 );
 CREATE TABLE sessions (
     token TEXT NOT NULL PRIMARY KEY,
