@@ -223,7 +223,8 @@ fn the_histories_of_other_tools_are_read_and_left_alone() -> Done {
     );
 
     let drizzle = "CREATE TABLE __drizzle_migrations (id INTEGER PRIMARY KEY, hash text NOT NULL, created_at numeric); \
-                   INSERT INTO __drizzle_migrations (hash) VALUES ('a');";
+                   INSERT INTO __drizzle_migrations (hash) VALUES \
+                   ('fe837ddeb256fdd8743e57bca61564f2e148782f71eb86ded76a7a7f7d739b01');";
     assert_eq!(adopt(&drizzle::MIGRATIONS, 1, drizzle)?.1, Some(Tool::Drizzle));
     Ok(())
 }

@@ -323,6 +323,9 @@ enum FromTool {
     #[value(name = "rusqlite_migration")]
     RusqliteMigration,
     Drizzle,
+    Goose,
+    Dbmate,
+    GolangMigrate,
 }
 
 impl FromTool {
@@ -333,6 +336,9 @@ impl FromTool {
             Self::Diesel => Tool::Diesel,
             Self::RusqliteMigration => Tool::RusqliteMigration,
             Self::Drizzle => Tool::Drizzle,
+            Self::Goose => Tool::Goose,
+            Self::Dbmate => Tool::Dbmate,
+            Self::GolangMigrate => Tool::GolangMigrate,
         }
     }
 }

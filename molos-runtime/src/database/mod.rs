@@ -20,7 +20,6 @@ pub use crate::sqlite::Sqlite as DefaultDatabase;
 use std::time::Duration;
 
 use crate::model::error::Violation;
-use crate::model::tool::Tool;
 
 /// How many rows violate a foreign key, by child and parent table.
 ///
@@ -47,22 +46,4 @@ pub enum PutBack {
     Busy(Duration, DatabaseError),
     /// The database failed.
     Failed(DatabaseError),
-}
-
-/// The history of another tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The tool.
-    pub tool: Tool,
-    /// What it says was applied.
-    pub applied: Claimed,
-}
-
-/// What another tool says was applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claimed {
-    /// Migrations of these versions, in their order.
-    Versions(Vec<i64>),
-    /// So many, from the first on.
-    Count(usize),
 }

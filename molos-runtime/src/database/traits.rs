@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Claim, Copied, DatabaseError, PutBack, Violations};
+use super::{Copied, DatabaseError, PutBack, Violations};
+use crate::model::claim::Claim;
 use crate::model::history::{Applied, Record};
 use crate::model::migration::{Base, ForeignKeys, Script};
 use crate::model::script::{Statement, Token};
@@ -193,6 +194,10 @@ pub trait Inspect: Send {
 
     /// How many rows a table has, or how many of them have a value in a column; 0 for what is not there.
     fn count(&mut self, table: &str, column: Option<&str>) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
+
+    /// What other tools have noted in this database of the migrations that they applied: those whose databases can be
+    /// adopted.
+    fn claims(&mut self) -> impl Future<Output = Result<Vec<Claim>, DatabaseError>> + Send;
 }
 
 /// Schemas as facts, for a database whose wing can read them: for [`Migrator::verify`](crate::Migrator::verify) and
@@ -206,9 +211,6 @@ pub trait Schemas: Database {
         conn: &mut Self::Handle<'_>,
         scripts: &[Script<'_>],
     ) -> impl Future<Output = Result<Vec<Schema>, DatabaseError>> + Send;
-
-    /// What other tools have noted in this database of the migrations that they applied.
-    fn claims(conn: &mut Self::Handle<'_>) -> impl Future<Output = Result<Vec<Claim>, DatabaseError>> + Send;
 }
 
 /// The files of a database, where a database is in files of its own.

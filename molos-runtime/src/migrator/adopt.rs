@@ -8,8 +8,9 @@ use super::ownership::Owners;
 use super::run::{of_one_set, refuse_transaction};
 use super::session::Session;
 use super::verify::replay;
-use crate::database::{Claim, Claimed, Connection, Database, History as _, Schemas};
+use crate::database::{Connection, Database, History as _, Inspect as _, Schemas};
 use crate::model::adopted::{Adopted, AdoptedSet};
+use crate::model::claim::Claim;
 use crate::model::error::{Candidate, Error, ErrorKind, OtherHistoryProblem, Step, TargetProblem};
 use crate::model::migration::{Migration, Migrations};
 use crate::model::plan;
@@ -33,8 +34,10 @@ impl<DB: Schemas> Migrator<'_, DB> {
     /// that leads to its schema, and those before it, are applied from then on. Nothing is run, and the history of the
     /// other tool stays as it is.
     ///
-    /// If there is a history of refinery, sqlx, diesel, drizzle or `rusqlite_migration` (`PRAGMA user_version`), it has to
-    /// agree with the schema; with [`adopt_at`](Self::adopt_at), or with several sets, it is not looked at.
+    /// If there is a history of refinery, sqlx, diesel, drizzle, goose, dbmate or golang-migrate, it has to agree with the
+    /// schema and with the files: in versions, names and checksums, as far as that tool keeps them. `PRAGMA user_version`,
+    /// which `rusqlite_migration` counts in and others use for something else, decides between migrations of one schema.
+    /// With [`adopt_at`](Self::adopt_at), or with several sets, no history is looked at.
     ///
     /// Of several sets, each is recognised by the part of the schema that is its own, see [`verify`](Self::verify).
     ///
@@ -119,10 +122,6 @@ impl<DB: Schemas> Migrator<'_, DB> {
         let sets = self.histories(conn).await?;
         let found = DB::schema(conn).await.map_err(|error| failed("reading the schema", error))?;
         let claims = claims::<DB>(conn, sets.len(), evidence).await?;
-        let target = match evidence {
-            Evidence::Version(version) => Some(version),
-            _ => None,
-        };
         let all: Vec<Vec<Migration<'_, DB>>> = sets.iter().map(|known| known.set.iter().collect()).collect();
         let is_known = all.iter().flatten().all(|migration| migration.fingerprint().is_some());
         let needed = !is_known || Owners::new(&sets, &[]).is_shared();
@@ -130,7 +129,7 @@ impl<DB: Schemas> Migrator<'_, DB> {
         let owners = Owners::new(&sets, &replayed);
         let part = |schema: &Schema, at| schema.part(|object| owners.owner(&object.table) == Some(at));
         let parts: Vec<Schema> = (0..sets.len()).map(|at| part(&found, at)).collect();
-        let is_claimed = target.is_some() || !claims.is_empty();
+        let is_claimed = matches!(evidence, Evidence::Version(_)) || claims.iter().any(|claim| !claim.is_empty());
         let mut adopted = Vec::new();
         for (at, ((SetHistory { set, history }, steps), found)) in sets.iter().zip(&all).zip(&parts).enumerate() {
             // Of a set that is not there at all, everything is pending, unless something says otherwise.
@@ -142,7 +141,7 @@ impl<DB: Schemas> Migrator<'_, DB> {
                 *migration = migration.with_fingerprint(part(schema, at).fingerprint());
             }
             let known = Migrations::new(set.set(), set.directory(), &steps);
-            let (last, candidate) = match recognise(&known, found, &claims, target)? {
+            let (last, candidate) = match recognise(&known, found, &claims, evidence)? {
                 Recognised::As(last, candidate) => (last, candidate),
                 Recognised::Differs(claimed) => {
                     let replayed = replay(conn, &sets, &all).await?;
@@ -174,7 +173,7 @@ async fn claims<DB: Schemas>(conn: &mut DB::Handle<'_>, sets: usize, evidence: E
     if sets > 1 || matches!(evidence, Evidence::Version(_)) {
         return Ok(Vec::new());
     }
-    let mut claims = DB::claims(conn).await.map_err(|error| failed("reading the history of another tool", error))?;
+    let mut claims = conn.claims().await.map_err(|error| failed("reading the history of another tool", error))?;
     if let Evidence::Tool(tool) = evidence {
         let found = claims.iter().map(|claim| claim.tool).collect();
         claims.retain(|claim| claim.tool == tool);
@@ -196,21 +195,36 @@ fn recognise<'m, DB: Database>(
     migrations: &Migrations<'m, DB>,
     found: &Schema,
     claims: &[Claim],
-    target: Option<i64>,
+    evidence: Evidence,
 ) -> Result<Recognised<'m, DB>, Error> {
-    let claimed = match (target, claims.first()) {
-        (Some(target), _) => Some((plan::known(migrations, target)?, Candidate::Asked)),
-        (None, Some(claim)) => Some((last(migrations, claim)?, Candidate::History(claim.tool))),
-        (None, None) => None,
+    // What may be no history does not stand against the schema.
+    let is_believed = |claim: &&Claim| !claim.is_doubtful || evidence != Evidence::AnyTool;
+    let history = |claim: &Claim| (claim.last(migrations), Candidate::History(claim.tool));
+    let claim = claims.first();
+    let believed = match (evidence, claim.filter(is_believed)) {
+        (Evidence::Version(version), _) => Some((plan::known(migrations, version)?, Candidate::Asked)),
+        (_, Some(claim)) => match history(claim) {
+            (Ok(last), candidate) => Some((last, candidate)),
+            (Err(problem), _) => return Err(claim.error(problem)),
+        },
+        (_, None) => None,
     };
     let fingerprint = found.fingerprint();
     let is_same = |migration: &Migration<'_, DB>| migration.fingerprint() == Some(fingerprint);
+    if let Some((migration, candidate)) = believed {
+        return Ok(if is_same(&migration) {
+            Recognised::As(migration, candidate)
+        } else {
+            Recognised::Differs(believed)
+        });
+    }
+    let hint = claim.map(history).and_then(|(last, candidate)| Some((last.ok()?, candidate)));
     let same: Vec<Migration<'m, DB>> = migrations.iter().filter(is_same).collect();
-    match (claimed, same.as_slice()) {
+    match (hint, same.as_slice()) {
         (Some((migration, candidate)), _) if is_same(&migration) => Ok(Recognised::As(migration, candidate)),
-        (None, [only]) => Ok(Recognised::As(*only, Candidate::Nearest)),
-        (None, [_, ..]) => Err(Error::new(ErrorKind::AmbiguousSchema { steps: same.iter().map(Step::of).collect() })),
-        (claimed, _) => Ok(Recognised::Differs(claimed)),
+        (_, [only]) => Ok(Recognised::As(*only, Candidate::Nearest)),
+        (_, [_, ..]) => Err(Error::new(ErrorKind::AmbiguousSchema { steps: same.iter().map(Step::of).collect() })),
+        (hint, []) => Ok(Recognised::Differs(hint)),
     }
 }
 
@@ -244,32 +258,4 @@ fn weight(differences: &[Difference]) -> usize {
         _ => 3,
     };
     differences.iter().map(one).sum()
-}
-
-/// The last migration that another tool says was applied.
-fn last<'m, DB: Database>(
-    migrations: &Migrations<'m, DB>,
-    Claim { tool, applied }: &Claim,
-) -> Result<Migration<'m, DB>, Error> {
-    let other = |problem: String| {
-        let problem = OtherHistoryProblem::OtherMigrations(problem);
-        Error::new(ErrorKind::OtherHistory { tool: *tool, problem })
-    };
-    let count = match applied {
-        Claimed::Count(count) => *count,
-        Claimed::Versions(versions) => {
-            for (version, migration) in versions.iter().zip(migrations.iter()) {
-                if *version != migration.version() {
-                    let (version, expected) = (*version, migration.version());
-                    return Err(other(format!("it has version {version} where this program has {expected}")));
-                }
-            }
-            versions.len()
-        }
-    };
-    let at = count.checked_sub(1).ok_or_else(|| other("it is empty".to_owned()))?;
-    migrations
-        .iter()
-        .nth(at)
-        .ok_or_else(|| other(format!("it has {count} migrations, and this program {}", migrations.len())))
 }

@@ -6,7 +6,8 @@ use super::engine::{self, Course, failed};
 use super::session::Session;
 use super::wait::Wait;
 use super::{Migrator, Transactions, engine_version, losses, when_free};
-use crate::database::{Connection, Database, History as _, Transact};
+use crate::database::{Connection, Database, History as _, Inspect as _, Transact};
+use crate::model::claim::Claim;
 use crate::model::error::{Error, ErrorKind, SetsProblem, Step, TargetProblem};
 use crate::model::event::Event;
 use crate::model::migration::{Direction, Migration, Migrations};
@@ -217,12 +218,43 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         let mut pending = Vec::new();
         for SetHistory { set, history } in sets {
             let steps = plan::up(set, history, self.up_to, self.order)?;
+            if history.is_empty() && !steps.is_empty() {
+                self.refuse_not_yet_adopted(conn, set).await?;
+            }
             if !steps.is_empty() {
                 self.check_bases(conn, set, sets).await?;
             }
             pending.extend(steps);
         }
         Ok(pending)
+    }
+
+    /// Refuses a database in which another tool has noted that it applied these very migrations.
+    async fn refuse_not_yet_adopted(&self, conn: &mut DB::Handle<'_>, set: &Migrations<'m, DB>) -> Result<(), Error> {
+        match self.claims(conn).await?.iter().find(|claim| claim.names(set)) {
+            Some(claim) => Err(Error::new(ErrorKind::NotYetAdopted { tool: claim.tool })),
+            None => Ok(()),
+        }
+    }
+
+    /// The histories of other tools.
+    async fn claims(&self, conn: &mut DB::Handle<'_>) -> Result<Vec<Claim>, Error> {
+        when_free!(self, conn, conn.claims(), |error| failed("reading the history of another tool", error))
+    }
+
+    /// The error of a statement, as one that the history of another tool explains: it has the migration already.
+    async fn explained(&self, conn: &mut DB::Handle<'_>, sets: &[SetHistory<'m, DB>], error: Error) -> Error {
+        let (ErrorKind::Statement { direction: Direction::Up }, Some(step)) = (error.kind(), error.step()) else {
+            return error;
+        };
+        let is_new = |known: &&SetHistory<'_, DB>| known.set.set() == step.set && known.history.is_empty();
+        let Some(known) = sets.iter().find(is_new) else { return error };
+        // This only explains: where it cannot be read, the error is what it is.
+        let claims = self.claims(conn).await.unwrap_or_default();
+        match claims.iter().find(|claim| claim.has(&known.set, step.version)) {
+            Some(claim) => error.with_kind(ErrorKind::NotYetAdopted { tool: claim.tool }),
+            None => error,
+        }
     }
 
     /// Checks that what `set` was checked after is applied, or is about to be.
@@ -278,6 +310,10 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             self.refuse_temporary(&mut conn).await?;
             let mut session = Session::<DB>::open(conn).await?;
             let result = self.run_in_session(&mut session, &goal, &mut done).await;
+            let result = match result {
+                Err(error) => Err(self.explained(&mut session.conn, &sets, error).await),
+                ok => ok,
+            };
             if let Err(error) = self.end(session, result).await {
                 let completed = (!done.is_empty()).then(|| Report::new(direction, done, sets.len()));
                 return Err(match completed {

@@ -8,9 +8,10 @@ use rusqlite::Connection;
 
 use super::{Migrator, Transactions};
 use crate::database::{
-    self, BoxFuture, Claim, Database, DatabaseError, History, Inspect, Run, Schemas, Sealed, Statements, Tokens,
-    Transact, Violations,
+    self, BoxFuture, Database, DatabaseError, History, Inspect, Run, Schemas, Sealed, Statements, Tokens, Transact,
+    Violations,
 };
+use crate::model::claim::Claim;
 use crate::model::history::{Applied, Record};
 use crate::model::migration::{Base, ForeignKeys, Migration, Migrations, Script};
 use crate::model::plan::Rollback;
@@ -194,6 +195,10 @@ impl Inspect for Handle<'_> {
     async fn count(&mut self, table: &str, column: Option<&str>) -> Result<u64, DatabaseError> {
         slowly(self.0.count(table, column)).await
     }
+
+    async fn claims(&mut self) -> Result<Vec<Claim>, DatabaseError> {
+        slowly(self.0.claims()).await
+    }
 }
 
 impl Schemas for Slow {
@@ -203,10 +208,6 @@ impl Schemas for Slow {
 
     async fn replay(conn: &mut Self::Handle<'_>, scripts: &[Script<'_>]) -> Result<Vec<Schema>, DatabaseError> {
         slowly(Sqlite::replay(&mut conn.0, scripts)).await
-    }
-
-    async fn claims(conn: &mut Self::Handle<'_>) -> Result<Vec<Claim>, DatabaseError> {
-        slowly(Sqlite::claims(&mut conn.0)).await
     }
 }
 

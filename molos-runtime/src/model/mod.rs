@@ -2,6 +2,7 @@
 
 pub mod adopted;
 pub mod checksum;
+pub mod claim;
 pub mod error;
 pub mod event;
 pub mod history;

@@ -14,6 +14,12 @@ pub enum Tool {
     Diesel,
     /// `__drizzle_migrations`.
     Drizzle,
+    /// `goose_db_version`.
+    Goose,
+    /// `schema_migrations`, with a row for each migration.
+    Dbmate,
+    /// `schema_migrations`, with one row and a column `dirty`.
+    GolangMigrate,
     /// `PRAGMA user_version`, which many programs use for something else: of several histories, the last to be believed.
     RusqliteMigration,
 }
@@ -25,6 +31,9 @@ impl fmt::Display for Tool {
             Self::Sqlx => "sqlx",
             Self::Diesel => "diesel",
             Self::Drizzle => "drizzle",
+            Self::Goose => "goose",
+            Self::Dbmate => "dbmate",
+            Self::GolangMigrate => "golang-migrate",
             Self::RusqliteMigration => "rusqlite_migration",
         })
     }

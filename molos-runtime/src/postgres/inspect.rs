@@ -2,6 +2,7 @@
 
 use super::client::Handle;
 use crate::database::{DatabaseError, Inspect};
+use crate::model::claim::Claim;
 use crate::model::migration::Script;
 
 impl Inspect for Handle<'_> {
@@ -16,6 +17,11 @@ impl Inspect for Handle<'_> {
         _scripts: &[Script<'_>],
     ) -> Result<Option<(usize, DatabaseError)>, DatabaseError> {
         Ok(None)
+    }
+
+    /// None: such a database cannot be adopted yet.
+    async fn claims(&mut self) -> Result<Vec<Claim>, DatabaseError> {
+        Ok(Vec::new())
     }
 
     async fn rows_changed(&mut self) -> Result<u64, DatabaseError> {

@@ -1,40 +1,146 @@
 //! What other tools have noted in a database of the migrations that they applied.
 
-use rusqlite::Connection;
+use std::collections::BTreeMap;
 
-use crate::database::{Claim, Claimed};
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, Result};
+
+use crate::model::claim::{Claim, Claimed, Noted, Sum};
 use crate::model::tool::Tool;
 
-/// The histories that are tables: the tool, the table, and what makes its rows versions.
-const CLAIMS: &[(Tool, &str, &str)] = &[
-    (Tool::Refinery, "refinery_schema_history", "SELECT version FROM refinery_schema_history ORDER BY 1"),
-    (Tool::Sqlx, "_sqlx_migrations", "SELECT version FROM _sqlx_migrations ORDER BY 1"),
-    (
-        Tool::Diesel,
-        "__diesel_schema_migrations",
-        "SELECT CAST(replace(replace(version, '-', ''), '_', '') AS INTEGER) FROM __diesel_schema_migrations ORDER BY 1",
-    ),
+type Read = fn(&[Row]) -> Option<Claim>;
+
+/// The tables, and what reads the rows of each.
+const HISTORIES: &[(&str, Read)] = &[
+    ("refinery_schema_history", refinery),
+    ("_sqlx_migrations", sqlx),
+    ("__diesel_schema_migrations", diesel),
+    ("__drizzle_migrations", drizzle),
+    ("goose_db_version", goose),
+    ("schema_migrations", schema_migrations),
 ];
 
-pub(super) fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
-    const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
-    const DRIZZLE: &str = "SELECT count(*) FROM __drizzle_migrations";
-    let exists = |table: &str| conn.query_row(EXISTS, [table], |row| row.get::<_, bool>(0));
-    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+pub(super) fn claims(conn: &Connection) -> Result<Vec<Claim>> {
     let mut claims = Vec::new();
-    for (tool, table, sql) in CLAIMS {
-        if exists(table)? {
-            let versions = conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            claims.push(Claim { tool: *tool, applied: Claimed::Versions(versions) });
-        }
+    for (table, read) in HISTORIES {
+        claims.extend(rows(conn, table)?.and_then(|rows| read(&rows)));
     }
-    let drizzle = if exists("__drizzle_migrations")? { count(DRIZZLE)? } else { 0 };
-    let user_version = count("PRAGMA user_version")?;
     // Many programs use `user_version` for something else, so it comes last.
-    for (tool, count) in [(Tool::Drizzle, drizzle), (Tool::RusqliteMigration, user_version)] {
-        if let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0) {
-            claims.push(Claim { tool, applied: Claimed::Count(count) });
-        }
+    if let Some(count) = usize::try_from(user_version(conn)?).ok().filter(|count| *count > 0) {
+        let claim = claim(Tool::RusqliteMigration, Claimed::Count(count, Vec::new()));
+        claims.push(Claim { is_doubtful: true, ..claim });
     }
     Ok(claims)
+}
+
+fn user_version(conn: &Connection) -> Result<i64> {
+    match conn.query_row("PRAGMA user_version", [], |row| row.get(0)) {
+        // An authorizer may not let it be read; then it is not taken for a history.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied) => Ok(0),
+        result => result,
+    }
+}
+
+const fn claim(tool: Tool, applied: Claimed) -> Claim {
+    Claim { tool, applied, unfinished: None, is_doubtful: false }
+}
+
+/// A row of a history: whatever columns the tool's version has given it, by name.
+struct Row(BTreeMap<String, Value>);
+
+/// The rows of a table, if there is one, in the order of their rowids.
+fn rows(conn: &Connection, table: &str) -> Result<Option<Vec<Row>>> {
+    const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1)";
+    if !conn.query_row(EXISTS, [table], |row| row.get(0))? {
+        return Ok(None);
+    }
+    let mut statement = conn.prepare(&format!("SELECT * FROM main.{table}"))?;
+    let names: Vec<String> = (0..statement.column_count())
+        .map(|at| Ok(statement.column_name(at)?.to_ascii_lowercase()))
+        .collect::<Result<_>>()?;
+    let row = |row: &rusqlite::Row<'_>| {
+        let values = names.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?)));
+        values.collect::<Result<_>>().map(Row)
+    };
+    statement.query_map([], row)?.collect::<Result<_>>().map(Some)
+}
+
+impl Row {
+    fn text(&self, column: &str) -> Option<String> {
+        match self.0.get(column)? {
+            Value::Text(text) => Some(text.clone()),
+            Value::Integer(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    fn number(&self, column: &str) -> Option<i64> {
+        self.text(column)?.parse().ok()
+    }
+
+    /// The version, as molos reads it in the name of a file.
+    fn version(&self) -> Option<i64> {
+        self.text("version")?.replace(['-', '_'], "").parse().ok()
+    }
+}
+
+/// A claim about these migrations; none, if one of them could not be read: the table is somebody else's then.
+fn each(tool: Tool, noted: Option<Vec<Noted>>) -> Option<Claim> {
+    Some(claim(tool, Claimed::Each(noted?)))
+}
+
+fn noted(row: &Row, name: Option<String>, sum: Option<Sum>) -> Option<Noted> {
+    Some(Noted { version: row.version()?, name, sum })
+}
+
+fn refinery(rows: &[Row]) -> Option<Claim> {
+    let one = |row: &Row| noted(row, row.text("name"), row.text("checksum").map(Sum::Sip13));
+    each(Tool::Refinery, rows.iter().map(one).collect())
+}
+
+fn sqlx(rows: &[Row]) -> Option<Claim> {
+    let sum = |row: &Row| match row.0.get("checksum") {
+        Some(Value::Blob(bytes)) => Some(Sum::Sha384(bytes.clone())),
+        _ => None,
+    };
+    let one = |row: &Row| noted(row, row.text("description"), sum(row));
+    let failed = rows.iter().find(|row| row.number("success") == Some(0));
+    let claim = each(Tool::Sqlx, rows.iter().map(one).collect())?;
+    Some(Claim { unfinished: failed.and_then(Row::version), ..claim })
+}
+
+fn diesel(rows: &[Row]) -> Option<Claim> {
+    each(Tool::Diesel, rows.iter().map(|row| noted(row, None, None)).collect())
+}
+
+/// drizzle goes by the time that each file was generated at.
+fn drizzle(rows: &[Row]) -> Option<Claim> {
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by_key(|row| row.number("created_at"));
+    let sums = rows.iter().map(|row| row.text("hash").map(Sum::Sha256)).collect::<Option<_>>()?;
+    Some(claim(Tool::Drizzle, Claimed::Count(rows.len(), sums)))
+}
+
+/// goose adds a row each time that it applies a migration, and, in older versions, each time that it takes one back. The
+/// first row is its own, of a version 0.
+fn goose(rows: &[Row]) -> Option<Claim> {
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by_key(|row| row.number("id"));
+    let mut is_applied = BTreeMap::new();
+    for row in rows {
+        is_applied.insert(row.number("version_id")?, row.number("is_applied")? != 0);
+    }
+    let applied = is_applied.into_iter().filter(|(version, is_applied)| *is_applied && *version != 0);
+    let noted = applied.map(|(version, _)| Noted { version, name: None, sum: None }).collect();
+    each(Tool::Goose, Some(noted))
+}
+
+/// dbmate and golang-migrate have one name for their tables. The latter keeps only the version that it is at.
+fn schema_migrations(rows: &[Row]) -> Option<Claim> {
+    let Some(row) = rows.iter().find(|row| row.0.contains_key("dirty")) else {
+        return each(Tool::Dbmate, rows.iter().map(|row| noted(row, None, None)).collect());
+    };
+    let version = row.version()?;
+    let unfinished = (row.number("dirty") != Some(0)).then_some(version);
+    Some(Claim { unfinished, ..claim(Tool::GolangMigrate, Claimed::UpTo(version)) })
 }

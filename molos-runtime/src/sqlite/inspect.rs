@@ -4,10 +4,12 @@ use rusqlite::Connection;
 
 use super::catalog::quote;
 use super::claims::claims;
+use super::connection::without_waiting;
 use super::error::{is_sql_error, is_unknown_function};
 use super::history::create_history;
 use super::{Handle, Sqlite};
-use crate::database::{Claim, DatabaseError, Inspect, Run as _, Schemas, Transact as _, ready};
+use crate::database::{DatabaseError, Inspect, Run as _, Schemas, Transact as _, ready};
+use crate::model::claim::Claim;
 use crate::model::migration::{ForeignKeys, Script};
 use crate::schema::Schema;
 
@@ -31,6 +33,10 @@ impl Inspect for Handle<'_> {
             Err(error) if is_sql_error(&error) => Ok(0),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn claims(&mut self) -> Result<Vec<Claim>, DatabaseError> {
+        without_waiting(self.0, |conn| Ok(claims(conn)?))
     }
 
     async fn first_rejected(
@@ -64,10 +70,6 @@ impl Schemas for Sqlite {
             schemas.push(Schema::read(&empty.0)?);
         }
         Ok(schemas)
-    }
-
-    async fn claims(conn: &mut Self::Handle<'_>) -> Result<Vec<Claim>, DatabaseError> {
-        Ok(claims(conn.0)?)
     }
 }
 

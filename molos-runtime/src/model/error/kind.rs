@@ -130,6 +130,12 @@ pub enum ErrorKind {
         /// The migrations that lead to this schema.
         steps: Vec<Step>,
     },
+    /// A database was to be migrated that another tool has migrated so far, and that was not adopted.
+    #[non_exhaustive]
+    NotYetAdopted {
+        /// The tool.
+        tool: Tool,
+    },
     /// A database was to be adopted by the history of another tool, which does not fit.
     #[non_exhaustive]
     OtherHistory {
@@ -264,6 +270,26 @@ pub enum OtherHistoryProblem {
     },
     /// It is about other migrations, in this way.
     OtherMigrations(String),
+    /// It has migrations that this program does not have, after all those that it should have.
+    #[non_exhaustive]
+    NotInProgram {
+        /// Their versions.
+        versions: Vec<i64>,
+    },
+    /// It counts more migrations than this program has.
+    #[non_exhaustive]
+    MoreThanKnown {
+        /// How many it counts.
+        applied: usize,
+        /// How many this program has.
+        known: usize,
+    },
+    /// The tool stopped in the middle of a migration.
+    #[non_exhaustive]
+    Unfinished {
+        /// The version of the migration.
+        version: i64,
+    },
 }
 
 /// What is wrong with sets, or with what was asked of them.

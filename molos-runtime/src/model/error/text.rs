@@ -11,6 +11,7 @@ use super::{
 use crate::model::history::HISTORY_TABLE;
 use crate::model::migration::Direction;
 use crate::model::report::Seconds;
+use crate::model::tool::Tool;
 use crate::schema::Difference;
 
 impl Display for Error {
@@ -111,15 +112,10 @@ fn title(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
             write!(f, "the history of {tool} ends with {step}, and the schema of this database differs from its")
         }
         ErrorKind::AmbiguousSchema { steps } => write!(f, "the schema of this database is that of {}", List(steps)),
-        ErrorKind::OtherHistory { tool, problem } => match problem {
-            OtherHistoryProblem::OtherMigrations(problem) => {
-                write!(f, "the history of {tool} in this database is about other migrations: {problem}")
-            }
-            OtherHistoryProblem::NotThere { found } => {
-                write!(f, "this database has no history of {tool}")?;
-                if found.is_empty() { Ok(()) } else { write!(f, ", but of {}", List(found)) }
-            }
-        },
+        ErrorKind::NotYetAdopted { tool } => {
+            write!(f, "this database was migrated with {tool} so far, and has no history of molos")
+        }
+        ErrorKind::OtherHistory { tool, problem } => other_history(*tool, problem, f),
         ErrorKind::Sets(problem) => sets(problem, step, f),
         ErrorKind::Busy { waited } => {
             write!(f, "the database is held by another connection; gave up after {}", Seconds(*waited))
@@ -142,6 +138,29 @@ fn target(version: i64, problem: &TargetProblem, f: &mut Formatter<'_>) -> fmt::
         TargetProblem::NotApplied { .. } => write!(f, "cannot roll back to version {version}: it is not applied"),
         TargetProblem::AppliedMeanwhile { set } => {
             write!(f, "another program has applied migration {version} of the set \"{set}\" meanwhile")
+        }
+    }
+}
+
+fn other_history(tool: Tool, problem: &OtherHistoryProblem, f: &mut Formatter<'_>) -> fmt::Result {
+    match problem {
+        OtherHistoryProblem::OtherMigrations(problem) => {
+            write!(f, "the history of {tool} in this database is about other migrations: {problem}")
+        }
+        OtherHistoryProblem::NotInProgram { versions } => {
+            let versions = List(versions);
+            write!(f, "the history of {tool} in this database has what this program does not have: version {versions}")
+        }
+        OtherHistoryProblem::MoreThanKnown { applied, known } => write!(
+            f,
+            "the history of {tool} in this database counts {applied} migrations, and this program has {known}"
+        ),
+        OtherHistoryProblem::Unfinished { version } => {
+            write!(f, "the history of {tool} in this database says that migration {version} was not finished")
+        }
+        OtherHistoryProblem::NotThere { found } => {
+            write!(f, "this database has no history of {tool}")?;
+            if found.is_empty() { Ok(()) } else { write!(f, ", but of {}", List(found)) }
         }
     }
 }
@@ -284,16 +303,15 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
         ErrorKind::NotAdopted { .. } => {
             "bring the database to the schema of one of the migrations, or add the migration that led to it"
         }
+        ErrorKind::NotYetAdopted { .. } => {
+            "what this call had not committed is undone; have what is there already recorded with `Migrator::adopt`, before \
+             it migrates"
+        }
         ErrorKind::AmbiguousSchema { .. } => {
             "the later ones change rows, which leaves no trace in a schema; name the last that was applied with \
              `Migrator::adopt_at`"
         }
-        ErrorKind::OtherHistory { problem: OtherHistoryProblem::OtherMigrations(_), .. } => {
-            "correct it, or name the last migration that was applied with `Migrator::adopt_at`"
-        }
-        ErrorKind::OtherHistory { problem: OtherHistoryProblem::NotThere { .. }, .. } => {
-            "name a tool whose history it has, or none: then the schema alone decides"
-        }
+        ErrorKind::OtherHistory { problem, .. } => other_history_help(problem),
         ErrorKind::Sets(problem) => return Some(sets_help(problem)),
         ErrorKind::Busy { .. } => "close the connection that holds it, or wait longer with `.busy_timeout(..)`",
         ErrorKind::InTransaction => "commit or roll it back first",
@@ -317,6 +335,24 @@ fn target_help(problem: &TargetProblem) -> Cow<'static, str> {
         TargetProblem::NotApplied { current: None } => "nothing is applied".into(),
         TargetProblem::AppliedMeanwhile { .. } => {
             "look at what there is to roll back now, and call again if it is still meant".into()
+        }
+    }
+}
+
+const fn other_history_help(problem: &OtherHistoryProblem) -> &'static str {
+    match problem {
+        OtherHistoryProblem::OtherMigrations(_) => {
+            "correct it, or name the last migration that was applied with `Migrator::adopt_at`"
+        }
+        OtherHistoryProblem::NotInProgram { .. } | OtherHistoryProblem::MoreThanKnown { .. } => {
+            "it is a newer database, or a file is missing; run the newer program, or put the file back"
+        }
+        OtherHistoryProblem::Unfinished { .. } => {
+            "finish or undo it with that tool; if it is known what was done, name the last that was applied with \
+             `Migrator::adopt_at`"
+        }
+        OtherHistoryProblem::NotThere { .. } => {
+            "name a tool whose history it has, or none: then the schema alone decides"
         }
     }
 }
