@@ -236,3 +236,31 @@ fn a_user_version_of_the_programs_own_does_not_stand_against_the_schema() -> Don
     );
     Ok(())
 }
+
+#[test]
+fn tables_of_another_library_are_named_and_then_not_compared() -> Done {
+    const QUEUE: &str =
+        "PRAGMA foreign_keys = OFF; CREATE TABLE Queue_Jobs (id INTEGER PRIMARY KEY, worker REFERENCES queue_workers);
+        CREATE TABLE queue_workers (id INTEGER PRIMARY KEY); CREATE INDEX by_worker ON queue_jobs (worker);
+        CREATE TRIGGER done AFTER DELETE ON queue_jobs BEGIN DELETE FROM queue_workers; END;
+        CREATE VIEW idle AS SELECT * FROM queue_workers; INSERT INTO queue_jobs VALUES (1, 7);";
+    let plain = Migrator::new(&goose::MIGRATIONS);
+    let named = Migrator::new(&goose::MIGRATIONS).other_tables(["queue_*"]).other_tables(["IDLE"]);
+    for count in [0, 1, 2] {
+        let mut conn = made_by_another_tool(&goose::MIGRATIONS, count, QUEUE);
+        let told = text(plain.adopt(&mut conn));
+        assert!(told.ends_with("; name the tables of another library with `Migrator::other_tables`"), "{told}");
+        assert_eq!(named.adopt(&mut conn)?.sets().iter().map(|set| set.recorded).sum::<usize>(), count);
+        let careful = Migrator::new(&goose::MIGRATIONS).other_tables(["queue_*", "idle"]);
+        let careful = careful.verify_before(true).verify_after(true);
+        assert_eq!(careful.migrate(&mut conn)?.steps().len(), 2 - count);
+        named.verify(&mut conn)?;
+        let told = text(plain.verify(&mut conn));
+        assert!(told.contains("table queue_jobs should not be there"), "{told}");
+        // One's own is still compared.
+        conn.execute_batch("CREATE TABLE queues (a); CREATE INDEX by_hand ON pages (visits)")?;
+        let told = text(named.verify(&mut conn));
+        assert!(told.contains("table queues") && told.contains("index by_hand") && !told.contains("queue_"), "{told}");
+    }
+    Ok(())
+}

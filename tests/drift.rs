@@ -40,7 +40,8 @@ fn what_was_changed_by_hand_is_told_object_by_object() -> Done {
          + columns ( id , name , version , enabled , config , created_at , updated_at , colour )\n  \
          table scratch should not be there\n  \
          trigger no_one should not be there\n\
-         help: put back what was changed by something else than migrations, or bring it about in a new one"
+         help: put back what was changed by something else than migrations, or bring it about in a new one; name the \
+         tables of another library with `Migrator::other_tables`"
     );
     Ok(())
 }

@@ -41,6 +41,9 @@ impl<DB: Schemas> Migrator<'_, DB> {
     ///
     /// Of several sets, each is recognised by the part of the schema that is its own, see [`verify`](Self::verify).
     ///
+    /// A table that another library keeps in the database stands in the way of that, until it is
+    /// [named](Self::other_tables).
+    ///
     /// A set that has a history already is left as it is, and one of which nothing is there is pending. So a program can
     /// call this at each start, before it migrates: from the second on, it takes no more than a look at the history.
     ///
@@ -121,6 +124,7 @@ impl<DB: Schemas> Migrator<'_, DB> {
         conn.create_history().await.map_err(|error| failed("creating the history table", error))?;
         let sets = self.histories(conn).await?;
         let found = DB::schema(conn).await.map_err(|error| failed("reading the schema", error))?;
+        let found = self.other_tables.without(&found);
         let claims = claims::<DB>(conn, sets.len(), evidence).await?;
         let all: Vec<Vec<Migration<'_, DB>>> = sets.iter().map(|known| known.set.iter().collect()).collect();
         let is_known = all.iter().flatten().all(|migration| migration.fingerprint().is_some());

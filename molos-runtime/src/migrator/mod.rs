@@ -21,6 +21,7 @@ pub(crate) use engine::failed;
 pub(crate) use run::Goal;
 pub(crate) use wait::when_free;
 
+use self::ownership::OtherTables;
 use crate::database::{Database, DefaultDatabase};
 use crate::model::error::Error;
 use crate::model::event::{Event, Listener};
@@ -70,6 +71,7 @@ pub struct Migrator<'m, DB: Database = DefaultDatabase> {
     transactions: Transactions,
     busy_timeout: Duration,
     order: Order,
+    other_tables: OtherTables,
     // What an option needs stands behind a pointer that the option sets, so that programs without it do not contain it.
     verify_before: Option<verify::Check<DB>>,
     verify_after: Option<verify::Check<DB>>,
@@ -85,6 +87,7 @@ impl<DB: Database> fmt::Debug for Migrator<'_, DB> {
             .field("transactions", &self.transactions)
             .field("busy_timeout", &self.busy_timeout)
             .field("order", &self.order)
+            .field("other_tables", &self.other_tables)
             .field("verify_before", &self.verify_before.is_some())
             .field("verify_after", &self.verify_after.is_some())
             .field("backup", &self.backup)
@@ -131,6 +134,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             transactions: Transactions::default(),
             busy_timeout: Duration::from_secs(30),
             order: Order::Strict,
+            other_tables: OtherTables::default(),
             verify_before: None,
             verify_after: None,
             backup: None,
@@ -167,6 +171,34 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     /// Whether a pending migration may be applied after later ones, as when two branches were merged.
     pub fn allow_out_of_order(self, allow: bool) -> Self {
         Self { order: if allow { Order::Any } else { Order::Strict }, ..self }
+    }
+
+    /// Names tables and views that are not the program's, in whatever case: those of a library that keeps its jobs or its
+    /// cache in the same database. A name that ends in `*` stands for all that begin like it. With what belongs to them,
+    /// indexes and triggers, they are left out of what [`adopt`](Self::adopt) and [`verify`](Self::verify) compare, and
+    /// the rows of what `verify` checks. No migration may make a table of such a name.
+    ///
+    /// ```
+    /// # use molos_runtime as molos;
+    /// use molos::{Migrator, rusqlite::Connection};
+    /// # use molos::{Migration, Migrations};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let list = [Migration::new(1, "notes", "CREATE TABLE notes (body TEXT NOT NULL)")];
+    /// # let migrations = Migrations::new("app", "migrations", &list);
+    /// let mut conn = Connection::open_in_memory()?;
+    /// conn.execute_batch("CREATE TABLE queue_jobs (id INTEGER PRIMARY KEY)")?; // by a library
+    ///
+    /// let migrator = Migrator::new(&migrations).other_tables(["queue_*"]);
+    /// migrator.adopt(&mut conn)?; // it is a new database
+    /// migrator.migrate(&mut conn)?;
+    /// migrator.verify(&mut conn)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn other_tables(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.other_tables.add(names);
+        self
     }
 
     /// Calls `on_event` with what happens, while it happens, on the thread that migrates. Of several that are given, each is

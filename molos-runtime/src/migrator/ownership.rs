@@ -1,10 +1,30 @@
-//! Which of several sets a table belongs to.
+//! Which of several sets a table belongs to, or whether it is none of the program's.
 
 use std::collections::BTreeMap;
 
 use crate::database::Database;
 use crate::model::sets::SetHistory;
 use crate::schema::Schema;
+
+/// The tables that are not the program's, by names in lower case, the end of which may be a `*`.
+#[derive(Debug, Default)]
+pub(crate) struct OtherTables(Vec<String>);
+
+impl OtherTables {
+    pub(crate) fn add(&mut self, names: impl IntoIterator<Item = impl Into<String>>) {
+        self.0.extend(names.into_iter().map(|name| name.into().to_ascii_lowercase()));
+    }
+
+    pub(crate) fn has(&self, table: &str) -> bool {
+        let table = table.to_ascii_lowercase();
+        self.0.iter().any(|name| name.strip_suffix('*').map_or(table == *name, |start| table.starts_with(start)))
+    }
+
+    /// What is left of a schema without them.
+    pub(crate) fn without(&self, schema: &Schema) -> Schema {
+        schema.part(|object| !self.has(&object.table))
+    }
+}
 
 /// Which of several sets a table belongs to.
 pub(crate) struct Owners {

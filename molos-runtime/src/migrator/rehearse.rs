@@ -79,7 +79,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         let sets = self.histories(conn).await?;
         let pending = self.pending(conn, &sets).await?;
         if let Some(check) = self.verify_before {
-            check(conn, &sets).await?;
+            check(conn, &sets, &self.other_tables).await?;
         }
         refuse_commits(&pending)?;
         let course = Course { direction: Direction::Up, settings: &*settings, listener: Listener::default() };

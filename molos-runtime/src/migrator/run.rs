@@ -378,7 +378,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         let sets = self.histories(conn).await?;
         let steps = self.steps(conn, &sets, goal).await?;
         if let Some(check) = self.verify_before {
-            check(conn, &sets).await?;
+            check(conn, &sets, &self.other_tables).await?;
         }
         if let Some(backup) = self.backup.as_ref().filter(|_| is_first && !steps.is_empty()) {
             backup.make(conn, &sets, self.listener()).await?;
@@ -437,7 +437,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     pub(crate) async fn verify_after_steps(&self, conn: &mut DB::Handle<'_>) -> Result<(), Error> {
         let Some(check) = self.verify_after else { return Ok(()) };
         let sets = self.histories(conn).await?;
-        check(conn, &sets).await
+        check(conn, &sets, &self.other_tables).await
     }
 
     /// Opens a session, and a transaction in it, as soon as no other connection holds the database.

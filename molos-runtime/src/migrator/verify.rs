@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Migrator;
 use super::engine::{self, failed};
-use super::ownership::Owners;
+use super::ownership::{OtherTables, Owners};
 use crate::database::{BoxFuture, Connection, Database, History as _, Schemas};
 use crate::model::error::{Error, ErrorKind, Step};
 use crate::model::migration::{Direction, Migration};
@@ -15,14 +15,16 @@ use crate::schema::{Difference, Fingerprint, Schema};
 pub(crate) type Check<DB> = for<'a, 'c, 'm> fn(
     &'a mut <DB as Database>::Handle<'c>,
     &'a [SetHistory<'m, DB>],
+    &'a OtherTables,
 ) -> BoxFuture<'a, Result<(), Error>>;
 
 /// [`check_schema`] as a [`Check`].
 pub(crate) fn check<'a, DB: Schemas>(
     conn: &'a mut DB::Handle<'_>,
     sets: &'a [SetHistory<'_, DB>],
+    other_tables: &'a OtherTables,
 ) -> BoxFuture<'a, Result<(), Error>> {
-    Box::pin(async move { check_schema(conn, sets).await })
+    Box::pin(async move { check_schema(conn, sets, other_tables).await })
 }
 
 impl<DB: Schemas> Migrator<'_, DB> {
@@ -76,19 +78,23 @@ impl<'m, DB: Schemas> Migrator<'m, DB> {
         if !pending.is_empty() {
             return Err(Error::new(ErrorKind::Pending { pending: pending.iter().map(Step::of).collect() }));
         }
-        check_schema(conn, sets).await?;
-        engine::check_all_keys(conn).await
+        check_schema(conn, sets, &self.other_tables).await?;
+        engine::check_all_keys(conn, |table| !self.other_tables.has(table)).await
     }
 }
 
 /// Checks that the schema is the one that the migrations in the histories lead to.
-async fn check_schema<DB: Schemas>(conn: &mut DB::Handle<'_>, sets: &[SetHistory<'_, DB>]) -> Result<(), Error> {
+async fn check_schema<DB: Schemas>(
+    conn: &mut DB::Handle<'_>,
+    sets: &[SetHistory<'_, DB>],
+    other_tables: &OtherTables,
+) -> Result<(), Error> {
     let applied: Vec<_> = sets.iter().map(SetHistory::applied).collect();
     if applied.iter().all(Vec::is_empty) {
         return Ok(());
     }
     let found = DB::schema(conn).await.map_err(|error| failed("reading the schema", error))?;
-    if has_fingerprints(&found, sets, &applied) {
+    if has_fingerprints(&other_tables.without(&found), sets, &applied) {
         return Ok(());
     }
     let schemas = replay(conn, sets, &applied).await?;
@@ -99,7 +105,7 @@ async fn check_schema<DB: Schemas>(conn: &mut DB::Handle<'_>, sets: &[SetHistory
     let is_shared = others.iter().any(|other| sets.iter().all(|known| known.set.set() != other));
     let mut differences = found.differences(expected);
     differences.retain(|difference| match difference {
-        Difference::Extra(object) => !is_shared || expected.has(&object.table),
+        Difference::Extra(object) => expected.has(&object.table) || !(is_shared || other_tables.has(&object.table)),
         _ => true,
     });
     for (at, steps) in applied.iter().enumerate() {

@@ -12,7 +12,7 @@ use crate::model::history::HISTORY_TABLE;
 use crate::model::migration::Direction;
 use crate::model::report::Seconds;
 use crate::model::tool::Tool;
-use crate::schema::Difference;
+use crate::schema::{Difference, ObjectKind};
 
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -281,8 +281,10 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
             "give it a version after the last, or allow this with `.allow_out_of_order(true)`"
         }
         ErrorKind::Pending { .. } => "migrate it",
-        ErrorKind::Drift { .. } => {
-            "put back what was changed by something else than migrations, or bring it about in a new one"
+        ErrorKind::Drift { differences } => {
+            let put_back =
+                "put back what was changed by something else than migrations, or bring it about in a new one";
+            return Some(with_other_tables(put_back, differences));
         }
         ErrorKind::History(HistoryProblem::Damaged(_)) => {
             "restore it from a backup; nothing is guessed about what was applied"
@@ -300,8 +302,10 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
             "nothing was changed; roll back with the newer program, or restore a backup from before it"
         }
         ErrorKind::Target { problem, .. } => return Some(target_help(problem)),
-        ErrorKind::NotAdopted { .. } => {
-            "bring the database to the schema of one of the migrations, or add the migration that led to it"
+        ErrorKind::NotAdopted { differences, .. } => {
+            let bring =
+                "bring the database to the schema of one of the migrations, or add the migration that led to it";
+            return Some(with_other_tables(bring, differences));
         }
         ErrorKind::NotYetAdopted { .. } => {
             "what this call had not committed is undone; have what is there already recorded with `Migrator::adopt`, before \
@@ -322,6 +326,16 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
         ErrorKind::Backup { problem, .. } => backup_help(problem),
     };
     Some(text.into())
+}
+
+/// What to do, and what else if there are tables that should not be there.
+fn with_other_tables(help: &'static str, differences: &[Difference]) -> Cow<'static, str> {
+    let is_extra =
+        |difference: &Difference| matches!(difference, Difference::Extra(object) if object.kind == ObjectKind::Table);
+    if !differences.iter().any(is_extra) {
+        return help.into();
+    }
+    format!("{help}; name the tables of another library with `Migrator::other_tables`").into()
 }
 
 fn target_help(problem: &TargetProblem) -> Cow<'static, str> {
