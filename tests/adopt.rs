@@ -264,3 +264,13 @@ fn tables_of_another_library_are_named_and_then_not_compared() -> Done {
     }
     Ok(())
 }
+
+#[test]
+fn a_set_without_migrations_has_nothing_to_adopt() -> Done {
+    let none = Migrations::new("app", "migrations", &[]);
+    for history in ["", REFINERY, "PRAGMA user_version = 3"] {
+        let mut conn = made_by_another_tool(&refinery::MIGRATIONS, 2, history);
+        assert_eq!(Migrator::new(&none).adopt(&mut conn)?.to_string(), "nothing to adopt");
+    }
+    Ok(())
+}

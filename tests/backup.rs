@@ -385,11 +385,17 @@ fn what_is_no_backup_does_not_replace_a_database() -> Done {
     let [empty, text, gone] = ["empty.db", "text.db", "gone.db"].map(|name| place.path.with_file_name(name));
     fs::write(&empty, "")?;
     fs::write(&text, "CREATE TABLE notes (body TEXT);".repeat(100))?;
+    let link = place.path.with_file_name("link.db");
+    fs::hard_link(&place.path, &link)?;
+    let uri = PathBuf::from(format!("file:{}?mode=ro", place.path.display()));
     let cases = [
         (&empty, "there is no table in it"),
         (&text, "file is not a database"),
         (&gone, "unable to open database file"),
         (&place.path, "it is the database itself"),
+        (&uri, "it is the database itself"),
+        #[cfg(unix)]
+        (&link, "it is the database itself"),
     ];
     for (backup, expected) in cases {
         let error = restore(backup, &place.path).expect_err("it is no backup");

@@ -289,3 +289,59 @@ fn what_only_the_connection_has_is_not_taken_for_the_databases() -> Result<(), B
     }
     Ok(())
 }
+
+/// Without a journal, nothing that failed could be undone, and a kill would leave a damaged file.
+#[test]
+fn a_connection_without_a_journal_has_one_while_it_migrates() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("app.db");
+    let mode = |conn: &Connection| conn.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
+    let journal = path.with_file_name("app.db-journal");
+    let list = [
+        Migration::new(1, "notes", "CREATE TABLE notes (body TEXT); INSERT INTO notes VALUES ('a')"),
+        Migration::new(2, "wrong", "DELETE FROM notes; INSERT INTO note VALUES ('b')"),
+    ];
+    let migrations = Migrations::new("app", "migrations", &list);
+    for (is_file, own) in [(true, "off"), (true, "memory"), (false, "off")] {
+        let _ = std::fs::remove_file(&path);
+        let mut conn = if is_file { Connection::open(&path) } else { Connection::open_in_memory() }.expect("one");
+        conn.query_row(&format!("PRAGMA journal_mode = {own}"), [], |_| Ok(())).expect("a mode");
+        let is_seen = AtomicBool::new(false);
+        let look = |event: &Event<'_>| {
+            if matches!(event, Event::Statement { number: 2, .. }) {
+                is_seen.store(journal.exists(), Ordering::SeqCst);
+            }
+        };
+        Migrator::new(&migrations).up_to(1).migrate(&mut conn).expect("it migrates");
+        Migrator::new(&migrations).on_event(look).migrate(&mut conn).expect_err("it fails");
+        assert_eq!(is_seen.load(Ordering::SeqCst), is_file, "{own}");
+        let notes: i64 = conn.query_row("SELECT count(*) FROM notes", [], |row| row.get(0)).expect("it is undone");
+        assert_eq!((notes, mode(&conn).expect("a mode").as_str()), (1, own));
+    }
+}
+
+#[test]
+fn a_setting_that_cannot_be_put_back_is_told_with_what_was_committed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut conn = Connection::open(directory.path().join("app.db")).expect("a database");
+    conn.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(())).expect("a mode");
+    let _ = conn.authorizer(Some(|context: AuthContext<'_>| match context.action {
+        AuthAction::Pragma { pragma_name: "journal_mode", pragma_value: Some("OFF") } => Authorization::Deny,
+        _ => Authorization::Allow,
+    }));
+    let list = [Migration::new(1, "notes", "CREATE TABLE notes (body TEXT)").with_down("DROP TABLE notes")];
+    let migrations = Migrations::new("app", "migrations", &list);
+    let told = |error: molos::Error| {
+        let line = error.to_string();
+        assert!(line.starts_with("putting back the settings of the connection failed"), "{line}");
+        error.completed().map(|report| report.steps().len())
+    };
+    assert_eq!(told(migrations.migrate(&mut conn).expect_err("it cannot be put back")), Some(1));
+    let none = Migrations::new("app", "migrations", &[]);
+    conn.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(())).expect("a mode");
+    let _ = conn.authorizer(Some(|context: AuthContext<'_>| match context.action {
+        AuthAction::Pragma { pragma_name: "journal_mode", pragma_value: Some("MEMORY") } => Authorization::Deny,
+        _ => Authorization::Allow,
+    }));
+    assert_eq!(told(Migrator::new(&none).downgrade(&mut conn).expect_err("it cannot be put back")), Some(1));
+}

@@ -126,3 +126,22 @@ fn a_hook_whose_rows_refer_to_nothing_is_not_committed() {
     );
     assert!(conn.prepare("SELECT * FROM a").is_err());
 }
+
+#[test]
+fn a_finished_schema_is_made_without_hooks_and_without_a_word() {
+    fn fails(_: &Connection) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Err("a hook was run".into())
+    }
+    let list = [
+        Migration::new(1, "notes", "CREATE TABLE notes (body TEXT)").with_hook(fails),
+        Migration::new(2, "applied", "CREATE VIEW applied AS SELECT name FROM _molos_migrations"),
+    ];
+    let migrations = Migrations::new("app", "migrations", &list);
+    let mut conn = Connection::open_in_memory().expect("a database");
+    let migrator = Migrator::new(&migrations).on_event(|event| panic!("{event:?}"));
+    migrator.build(&mut conn).expect("a schema");
+    let names: String = conn
+        .query_row("SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema ORDER BY 1)", [], |row| row.get(0))
+        .expect("names");
+    assert_eq!(names, "_molos_migrations,applied,notes");
+}

@@ -825,3 +825,45 @@ fn a_rollback_takes_what_it_saw_and_nothing_that_came_or_went_meanwhile() {
         );
     }
 }
+
+#[test]
+fn a_nul_in_a_migration_does_not_hide_what_comes_after_it() {
+    let scripts = [
+        "CREATE TABLE a (x);\0CREATE TABLE b (x);",
+        "CREATE TABLE a (x) \0; CREATE TABLE b (x)",
+        "CREATE TABLE a (x); INSERT INTO a VALUES ('1\0', 2)",
+        "CREATE TABLE a (x); /* a */ CREATE TABLE b /* \0 */ (x)",
+    ];
+    for up in scripts {
+        let list = [Migration::new(1, "notes", up)];
+        let mut conn = memory();
+        let error = app(&list).migrate(&mut conn).expect_err("it is not run");
+        assert!(matches!(error.kind(), ErrorKind::Statement { .. }), "{error}");
+        let column = 1 + up.find('\0').expect("a NUL");
+        assert_eq!(error.location().map(|place| place.column), Some(column));
+        assert!(format!("{error:#}").contains("there is a NUL character in it"), "{error:#}");
+        assert_eq!(tables(&conn), Vec::<String>::new());
+    }
+    let list = [Migration::new(1, "notes", "CREATE TABLE a (x); -- \0\nCREATE TABLE b (x)")];
+    app(&list).migrate(&mut memory()).expect("a comment between statements is not read");
+}
+
+#[test]
+fn a_list_out_of_order_is_refused_by_every_call() {
+    let list = [TAGS, NOTES];
+    let mut conn = memory();
+    app(&[NOTES, TAGS]).migrate(&mut conn).expect("it migrates");
+    let migrations = app(&list);
+    let migrator = Migrator::new(&migrations);
+    let errors = [
+        migrator.status(&mut conn).err(),
+        migrator.plan(&mut conn).err(),
+        migrator.migrate(&mut conn).err(),
+        migrator.adopt(&mut conn).err(),
+        migrator.verify(&mut conn).err(),
+        migrator.downgrade(&mut conn).err(),
+    ];
+    for error in errors {
+        assert_eq!(error.expect("it is refused").to_string(), "migration 1 (notes) does not come after version 2");
+    }
+}

@@ -368,9 +368,7 @@ pub(crate) fn restore(args: &crate::Restore, migrator: &Migrator<'_>, target: &T
 
 pub(crate) fn schema(args: &crate::Schema, migrator: &Migrator<'_>, target: &Target<'_>, output: &Output) -> Code {
     let mut conn = target.in_memory()?;
-    // Without the rest of what the program has told its migrator: a backup, say, of which there can be none here.
-    let migrator = Migrator::new(migrator.sets().clone());
-    stoppable(&mut conn, |conn| migrator.migrate(conn))?;
+    stoppable(&mut conn, |conn| migrator.build(conn))?;
     let unreadable = |error: molos_runtime::rusqlite::Error| {
         Failure::new(format!("the schema cannot be read: {error}"), "run `db verify`; it says what is wrong")
     };
@@ -441,5 +439,19 @@ fn up_to(migrator: Migrator<'_>, version: Option<i64>) -> Migrator<'_> {
 }
 
 fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+    // Whole microseconds, so that no digits come from the arithmetic.
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_have_no_more_digits_than_microseconds() {
+        let cases = [(0, "0.0"), (1, "0.001"), (591, "0.591"), (1_100, "1.1"), (86_400_000_007, "86400000.007")];
+        for (microseconds, expected) in cases {
+            assert_eq!(format!("{:?}", milliseconds(Duration::from_micros(microseconds))), expected);
+        }
+    }
 }

@@ -26,7 +26,7 @@ impl<'t> Target<'t> {
 
     /// Opens the database; if it is not there, an empty one in memory, so that looking at it does not create it.
     pub(crate) fn look(&self) -> Result<Connection, Failure> {
-        if self.is_there() {
+        if self.is_there() || !self.can_be_made() {
             return self.open();
         }
         note(format!("{} is not there yet; it is taken for an empty database", self.name()));
@@ -41,6 +41,16 @@ impl<'t> Target<'t> {
     /// Whether the database is there. Where that cannot be found out, it is: opening it says what is wrong.
     pub(crate) fn is_there(&self) -> bool {
         file(self.path).is_none_or(|file| file.try_exists().unwrap_or(true))
+    }
+
+    /// Whether there is a directory for it.
+    fn can_be_made(&self) -> bool {
+        let Some(file) = file(self.path) else { return true };
+        match file.parent() {
+            Some(directory) if directory.as_os_str().is_empty() => true,
+            Some(directory) => directory.is_dir(),
+            None => false,
+        }
     }
 
     /// What it is called to people.

@@ -380,8 +380,16 @@ fn the_key_in_a_name_is_not_shown() {
 #[test]
 fn a_database_that_cannot_be_opened_is_told_with_what_to_do() {
     let place = Place::new();
-    let ran = place.run("migrate --database missing/app.db");
-    let lines: Vec<_> = ran.stderr.lines().collect();
-    assert!(lines[0].starts_with("error: missing/app.db cannot be opened: "), "{}", ran.stderr);
-    assert_eq!(lines[1..], ["help: check that the directory is there and that this user may read and write it"]);
+    for line in ["migrate", "status", "plan", "verify", "adopt"] {
+        for path in ["missing/app.db", "file:missing/app.db"] {
+            let ran = place.run(&format!("{line} --database {path}"));
+            let lines: Vec<_> = ran.stderr.lines().collect();
+            assert_eq!(ran.code, Some(2), "{line}: {}", ran.stderr);
+            assert!(lines[0].starts_with(&format!("error: {path} cannot be opened: ")), "{}", ran.stderr);
+            assert_eq!(
+                lines[1..],
+                ["help: check that the directory is there and that this user may read and write it"]
+            );
+        }
+    }
 }

@@ -136,8 +136,10 @@ impl<DB: Schemas> Migrator<'_, DB> {
         let is_claimed = matches!(evidence, Evidence::Version(_)) || claims.iter().any(|claim| !claim.is_empty());
         let mut adopted = Vec::new();
         for (at, ((SetHistory { set, history }, steps), found)) in sets.iter().zip(&all).zip(&parts).enumerate() {
-            // Of a set that is not there at all, everything is pending, unless something says otherwise.
-            if !history.is_empty() || (found.is_empty() && !is_claimed) {
+            // Of a set that is not there at all, everything is pending, unless something says otherwise; and a set without
+            // migrations is none of what is there.
+            let is_absent = found.is_empty() && !is_claimed;
+            if !history.is_empty() || is_absent || (steps.is_empty() && !matches!(evidence, Evidence::Version(_))) {
                 continue;
             }
             let mut steps = steps.clone();

@@ -108,9 +108,14 @@ impl<DB: Database> Migrator<'_, DB> {
         self.refuse_temporary(&mut conn).await?;
         let mut session = self.open(conn).await?;
         let result = self.downgrade_in_transaction(&mut session, target).await;
-        let report = self.end(session, result).await?;
-        self.listener().emit(&Event::Committed);
-        Ok(report)
+        let completed = result.as_ref().ok().cloned();
+        if completed.is_some() {
+            self.listener().emit(&Event::Committed);
+        }
+        self.end(session, result).await.map_err(|error| match completed {
+            Some(completed) => error.after(completed),
+            None => error,
+        })
     }
 
     async fn downgrade_in_transaction(

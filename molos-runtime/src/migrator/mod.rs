@@ -2,6 +2,7 @@
 
 mod adopt;
 mod backup;
+mod build;
 mod downgrade;
 pub mod engine;
 mod engine_version;

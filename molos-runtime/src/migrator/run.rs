@@ -308,7 +308,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
                 engine_version::check(&mut conn, &sets).await?;
             }
             self.refuse_temporary(&mut conn).await?;
-            let mut session = Session::<DB>::open(conn).await?;
+            let mut session = self.enter(conn).await?;
             let result = self.run_in_session(&mut session, &goal, &mut done).await;
             let result = match result {
                 Err(error) => Err(self.explained(&mut session.conn, &sets, error).await),
@@ -440,9 +440,18 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         check(conn, &sets, &self.other_tables).await
     }
 
+    /// Opens a session.
+    async fn enter<'c>(&self, mut conn: DB::Handle<'c>) -> Result<Session<'c, DB>, Error> {
+        let settings = {
+            let conn = &mut conn;
+            when_free!(self, conn, conn.enter(), |error| failed("preparing the connection", error))?
+        };
+        Ok(Session::new(conn, settings))
+    }
+
     /// Opens a session, and a transaction in it, as soon as no other connection holds the database.
     pub(crate) async fn open<'c>(&self, conn: DB::Handle<'c>) -> Result<Session<'c, DB>, Error> {
-        let mut session = Session::open(conn).await?;
+        let mut session = self.enter(conn).await?;
         match self.begin(&mut session.conn).await {
             Ok(()) => Ok(session),
             Err(error) => session.end(Err(error)).await,

@@ -15,9 +15,9 @@ pub(crate) struct Session<'c, DB: Database> {
 }
 
 impl<'c, DB: Database> Session<'c, DB> {
-    pub(crate) async fn open(mut conn: DB::Handle<'c>) -> Result<Self, Error> {
-        let settings = conn.enter().await.map_err(|error| failed("preparing the connection", error))?;
-        Ok(Self { conn, settings, is_open: true })
+    /// A connection whose settings were these, and are changed.
+    pub(crate) const fn new(conn: DB::Handle<'c>, settings: DB::Settings) -> Self {
+        Self { conn, settings, is_open: true }
     }
 
     /// Undoes a transaction that is open, and puts the settings back. If that fails, it is the error, or is

@@ -228,14 +228,19 @@ pub(crate) fn status<DB: Database>(migrations: &Migrations<'_, DB>, history: &[A
     SetStatus::new(migrations.set(), steps.into_values().collect())
 }
 
-/// Whether the history and the list are about the same migrations.
-fn agree<DB: Database>(migrations: &Migrations<'_, DB>, history: &[Applied]) -> Result<(), Error> {
+/// Whether each migration comes after the one before it: what is looked for by its version is not found otherwise.
+pub(crate) fn in_order<DB: Database>(migrations: &Migrations<'_, DB>) -> Result<(), Error> {
     for (previous, next) in migrations.iter().zip(migrations.iter().skip(1)) {
         if previous.version() >= next.version() {
             let problem = SetsProblem::Disordered { previous: previous.version() };
             return Err(Error::new(ErrorKind::Sets(problem)).of(Step::of(&next)));
         }
     }
+    Ok(())
+}
+
+/// Whether the history and the list are about the same migrations.
+fn agree<DB: Database>(migrations: &Migrations<'_, DB>, history: &[Applied]) -> Result<(), Error> {
     let latest = migrations.latest().map(|migration| migration.version());
     let mut unknown = Vec::new();
     for applied in history {
@@ -378,7 +383,7 @@ mod tests {
         renamed[0].name = "other".to_owned();
         assert!(matches!(plan(&renamed).kind(), ErrorKind::Renamed { .. }));
         let disordered = list(&[1, 3, 2]);
-        let error = up(&disordered, &[], None, Order::Any).expect_err("disordered");
+        let error = in_order(&disordered).expect_err("disordered");
         assert!(matches!(error.kind(), ErrorKind::Sets(SetsProblem::Disordered { previous: 3 })));
     }
 

@@ -75,6 +75,7 @@ impl<'m, DB: Database> Sets<'m, DB> {
     pub(crate) fn in_order(&self) -> Result<Vec<Migrations<'m, DB>>, Error> {
         let mut waiting: Vec<&Migrations<'m, DB>> = Vec::with_capacity(self.chosen.len());
         for set in &self.chosen {
+            plan::in_order(set)?;
             if waiting.iter().any(|other| other.set() == set.set()) {
                 return Err(Error::new(ErrorKind::Sets(SetsProblem::GivenTwice { set: set.set().to_owned() })));
             }

@@ -6,8 +6,9 @@ use std::time::Duration;
 #[allow(unused_imports, reason = "the batch of an older rusqlite has a `next` of its own")]
 use fallible_iterator::FallibleIterator as _;
 use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE};
-use rusqlite::{Batch, Connection};
+use rusqlite::{Batch, Connection, ErrorCode, ffi};
 
+use super::copy::file_of;
 use super::error::{is_interrupt, offset_in};
 use super::keys::violations_of;
 use super::{Handle, Hook, Sqlite};
@@ -25,6 +26,8 @@ pub struct Settings {
     /// `None` when there is no timeout to put back: a busy handler of the program's own cannot be read, and so is
     /// never replaced.
     busy_timeout: Option<Duration>,
+    /// The journal mode of the connection's own that no failure could be undone with.
+    journal_mode: Option<&'static str>,
 }
 
 impl Run for Handle<'_> {
@@ -107,11 +110,12 @@ impl Transact for Handle<'_> {
 }
 
 fn enter(conn: &Connection) -> Result<Settings, DatabaseError> {
+    let journal_mode = without_waiting(conn, |conn| Ok(keep_a_journal(conn)?))?;
     let foreign_keys = conn.db_config(SQLITE_DBCONFIG_ENABLE_FKEY)?;
     let legacy_alter_table = conn.db_config(SQLITE_DBCONFIG_LEGACY_ALTER_TABLE)?;
     let busy_timeout = stop_waiting(conn)?;
     conn.set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-    Ok(Settings { foreign_keys, legacy_alter_table, busy_timeout })
+    Ok(Settings { foreign_keys, legacy_alter_table, busy_timeout, journal_mode })
 }
 
 fn leave(conn: &Connection, settings: &Settings) -> Result<(), DatabaseError> {
@@ -120,7 +124,43 @@ fn leave(conn: &Connection, settings: &Settings) -> Result<(), DatabaseError> {
     if let Some(timeout) = settings.busy_timeout {
         conn.busy_timeout(timeout)?;
     }
+    if let Some(mode) = settings.journal_mode {
+        put_back_journal_mode(conn, mode)?;
+    }
     Ok(())
+}
+
+/// Has a connection keep a journal that a process leaves behind when it is killed, or, of a database in memory, one to roll
+/// back with. Returns the mode to put back: <https://sqlite.org/pragma.html#pragma_journal_mode>.
+fn keep_a_journal(conn: &Connection) -> rusqlite::Result<Option<&'static str>> {
+    let mode: String = match conn.query_row("PRAGMA main.journal_mode", [], |row| row.get(0)) {
+        // An authorizer may not let it be read; it is left alone then.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied) => return Ok(None),
+        result => result?,
+    };
+    let (from, to) = match (mode.as_str(), file_of(conn)?.is_some()) {
+        ("off", false) => ("OFF", "MEMORY"),
+        ("off", true) => ("OFF", "DELETE"),
+        ("memory", true) => ("MEMORY", "DELETE"),
+        _ => return Ok(None),
+    };
+    set_journal_mode(conn, to)?;
+    Ok(Some(from))
+}
+
+/// A migration may have set a mode that lasts, which stays.
+fn put_back_journal_mode(conn: &Connection, mode: &str) -> rusqlite::Result<()> {
+    let now: String = conn.query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
+    if now == "wal" { Ok(()) } else { set_journal_mode(conn, mode) }
+}
+
+fn set_journal_mode(conn: &Connection, mode: &str) -> rusqlite::Result<()> {
+    let now: String = conn.query_row(&format!("PRAGMA main.journal_mode = {mode}"), [], |row| row.get(0))?;
+    if now.eq_ignore_ascii_case(mode) {
+        return Ok(());
+    }
+    let message = format!("the journal mode stays {now}");
+    Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(message)))
 }
 
 fn rollback(conn: &Connection) -> Result<(), DatabaseError> {
@@ -143,6 +183,11 @@ fn transaction_ended() -> DatabaseError {
 
 /// Runs a statement of a script.
 fn execute(conn: &Connection, statement: &str) -> Result<(), DatabaseError> {
+    // SQLite would stop reading there, and the rest would count as run.
+    if let Some(at) = statement.find('\0') {
+        let source = "there is a NUL character in it".into();
+        return Err(DatabaseError { failure: Failure::Statement, offset: Some(at), source });
+    }
     run_statement(conn, statement).map_err(|error| {
         let offset = Some(offset_in(statement, &error));
         let error = DatabaseError::from(error);

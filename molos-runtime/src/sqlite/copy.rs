@@ -89,6 +89,9 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<Copied> {
 fn put_back(from: &Path, to: &Path, timeout: Duration) -> Result<(), PutBack> {
     let unreadable = |error| PutBack::NotABackup(without_path(error).source.to_string());
     let backup = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(unreadable)?;
+    if is_in_file(&backup, to) {
+        return Err(PutBack::NotABackup("it is the database itself".to_owned()));
+    }
     if is_empty(&backup).map_err(unreadable)? {
         return Err(PutBack::NotABackup("there is no table in it".to_owned()));
     }
@@ -113,6 +116,26 @@ fn put_back(from: &Path, to: &Path, timeout: Duration) -> Result<(), PutBack> {
         }
         sleep(Duration::from_millis(20));
     }
+}
+
+/// Whether what was opened is in the file that `path` leads to, which may be a URI or another name of it.
+fn is_in_file(opened: &Connection, path: &Path) -> bool {
+    let Ok(other) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY) else { return false };
+    let file = |conn: &Connection| file_of(conn).ok().flatten();
+    file(opened).zip(file(&other)).is_some_and(|(one, other)| is_same_file(&one, &other))
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = |path: &Path| std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    inode(one).is_some_and(|inode_of_one| inode(other) == Some(inode_of_one))
+}
+
+#[cfg(not(unix))]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+    canonical(one).is_some_and(|canonical_of_one| canonical(other) == Some(canonical_of_one))
 }
 
 /// Has pages of any size fit into a database: a WAL has those of one size.

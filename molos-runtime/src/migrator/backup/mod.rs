@@ -168,10 +168,6 @@ impl<DB: Files> Migrator<'_, DB> {
     pub fn restore_backup(&self, backup: impl AsRef<Path>, database: impl AsRef<Path>) -> Result<(), Error> {
         let (backup, database) = (backup.as_ref(), database.as_ref());
         let not_a_backup = |problem| backup_error(backup, BackupProblem::NotABackup(problem));
-        let same = |(backup, database): (PathBuf, PathBuf)| backup == database;
-        if fs::canonicalize(backup).ok().zip(fs::canonicalize(database).ok()).is_some_and(same) {
-            return Err(not_a_backup("it is the database itself".to_owned()));
-        }
         DB::put_back(backup, database, self.busy_timeout).map_err(|error| match error {
             PutBack::NotABackup(problem) => not_a_backup(problem),
             PutBack::Busy(waited, error) => Error::new(ErrorKind::Busy { waited }).because(error.source),

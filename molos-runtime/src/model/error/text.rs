@@ -422,17 +422,17 @@ fn database_help(failure: DatabaseFailure) -> Option<Cow<'static, str>> {
 
 const fn backup_help(problem: &BackupProblem) -> &'static str {
     match problem {
-        BackupProblem::NoFile => "nothing was migrated; leave out the backup for such a database",
+        BackupProblem::NoFile => "nothing was changed; leave out the backup for such a database",
         BackupProblem::NotMade => {
-            "nothing was migrated, and nothing of the copy is left; make the directory writable for this user, or name \
+            "nothing was changed, and nothing of the copy is left; make the directory writable for this user, or name \
              another"
         }
         BackupProblem::NoRoom => {
-            "nothing was migrated, and nothing of the copy is left; free as much space there as the database has, name a \
+            "nothing was changed, and nothing of the copy is left; free as much space there as the database has, name a \
              directory on another disk, or keep fewer backups"
         }
         BackupProblem::Damaged(_) => {
-            "nothing was migrated, and nothing of the copy is left; check the database: if it is damaged, put an older \
+            "nothing was changed, and nothing of the copy is left; check the database: if it is damaged, put an older \
              backup back with `Migrator::restore_backup`"
         }
         BackupProblem::NotABackup(_) => "nothing was changed; take another backup",
