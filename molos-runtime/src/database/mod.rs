@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::model::error::Violation;
 
-/// How many rows violate a foreign key, by child and parent table.
+/// The rows that violate a foreign key, by child and parent table.
 ///
 /// A key that cannot be checked at all counts once, without a parent, and with what the database says of it for the table.
 pub type Violations = Vec<Violation>;

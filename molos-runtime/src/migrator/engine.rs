@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::database::{Database, DatabaseError, Failure, History, Run, Violations};
-use crate::model::error::{DatabaseFailure, Error, ErrorKind, Location, Step, Violation};
+use crate::model::error::{DatabaseFailure, Error, ErrorKind, Location, Step};
 use crate::model::event::{Event, Listener};
 use crate::model::history::{Applied, Record};
 use crate::model::migration::{Direction, Migration};
 use crate::model::observe;
 use crate::model::report::StepReport;
 use crate::model::script::{position, statement_at};
+use crate::model::violation::more;
 
 /// How steps are run.
 pub struct Course<'r, DB: Database> {
@@ -253,21 +254,12 @@ pub(crate) async fn check_keys<R: Run>(
 /// Checks every foreign key of the program's own tables in a database that no migration is run on.
 pub(crate) async fn check_all_keys<R: Run>(conn: &mut R, is_own: impl Fn(&str) -> bool) -> Result<(), Error> {
     let mut violations = violations(conn).await?;
-    violations.retain(|violation| is_own(&violation.table));
+    violations.retain(|violation| is_own(violation.child()));
     if violations.is_empty() {
         Ok(())
     } else {
         Err(Error::new(ErrorKind::ForeignKeys { steps: Vec::new(), violations }))
     }
-}
-
-fn more(before: &Violations, after: Violations) -> Vec<Violation> {
-    let grown = |violation: Violation| {
-        let known = before.iter().find(|known| known.tables() == violation.tables()).map_or(0, |known| known.rows);
-        let rows = violation.rows.saturating_sub(known);
-        (rows > 0).then_some(Violation { rows, ..violation })
-    };
-    after.into_iter().filter_map(grown).collect()
 }
 
 /// The database's failure at something that is not a migration's statement.

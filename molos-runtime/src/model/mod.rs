@@ -15,4 +15,5 @@ pub mod report;
 pub mod script;
 pub mod sets;
 pub mod tool;
+pub mod violation;
 pub mod visible;

@@ -266,7 +266,7 @@ pub fn columns(conn: &Connection, table: &str) -> Result<Vec<Column>> {
     Ok(columns)
 }
 
-fn declared_columns(conn: &Connection, table: &str) -> Result<Vec<Column>> {
+pub(super) fn declared_columns(conn: &Connection, table: &str) -> Result<Vec<Column>> {
     // The pragmas as statements are prepared several times faster than as functions, and each has to be prepared again
     // whenever the schema changes.
     let mut statement = conn.prepare(&format!("PRAGMA main.table_xinfo({})", quote(table)))?;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::place::{Step, Violation};
+use super::place::Step;
 use crate::model::checksum::Checksum;
 use crate::model::migration::Direction;
 use crate::model::tool::Tool;
+use crate::model::violation::Violation;
 use crate::schema::Difference;
 
 /// What kind of error it is, with what only this kind has to say. The rest is asked of the [`Error`](super::Error).

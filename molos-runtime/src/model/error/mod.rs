@@ -10,8 +10,9 @@ pub use self::kind::{
     BackupProblem, Candidate, DatabaseFailure, ErrorKind, HistoryProblem, OtherHistoryProblem, SetsProblem,
     StoredDownProblem, TargetProblem,
 };
-pub use self::place::{Location, Step, Violation};
+pub use self::place::{Location, Step};
 use crate::model::report::Report;
+pub use crate::model::violation::Violation;
 
 /// An error of the database's own driver, or of a function of the program.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;

@@ -56,38 +56,3 @@ impl fmt::Display for Location {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
-
-/// Rows whose foreign keys point at nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Violation {
-    /// The table that the rows are in.
-    pub table: String,
-    /// The table that they refer to; empty if the key itself is wrong, in words that `table` then has.
-    pub parent: String,
-    /// How many there are more than before.
-    pub rows: u64,
-}
-
-impl Violation {
-    /// A row of `table` that refers to what is not in `parent`.
-    pub(crate) const fn new(table: String, parent: String) -> Self {
-        Self { table, parent, rows: 1 }
-    }
-
-    /// The tables that it is about.
-    pub(crate) fn tables(&self) -> (&str, &str) {
-        (&self.table, &self.parent)
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { table, parent, rows } = self;
-        if parent.is_empty() {
-            return f.write_str(table);
-        }
-        let row = if *rows == 1 { "row refers" } else { "rows refer" };
-        write!(f, "{table}: {rows} {row} to what is not in {parent}")
-    }
-}

@@ -7,6 +7,7 @@ use crate::model::checksum::Checksum;
 use crate::model::migration::Direction;
 use crate::model::report::StepReport;
 use crate::model::tool::Tool;
+use crate::model::violation::Dangling;
 use crate::schema::{Difference, Object, ObjectKind};
 
 /// An error of every kind, each with all that an error can have.
@@ -15,7 +16,7 @@ fn all() -> Vec<Error> {
     let sum = Checksum::of("");
     let text = || "what it says".to_owned();
     let steps = || vec![step(), Step::new("core", 3, "more")];
-    let violations = || vec![Violation { table: "a".to_owned(), parent: "b".to_owned(), rows: 2 }];
+    let violations = || vec![Violation::new("a".to_owned(), "b".to_owned(), [None; 2], vec![Dangling::default(); 2])];
     let differences =
         || vec![Difference::Missing(Object::new(ObjectKind::Table, "notes".to_owned(), "notes".to_owned()))];
     let target = |problem| ErrorKind::Target { version: 7, problem };

@@ -1,0 +1,106 @@
+//! Foreign keys that refer to nothing, before and after migrations.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Rows whose foreign keys point at nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The table that the rows are in.
+    pub table: String,
+    /// The table that they refer to; empty if the key itself is wrong, in words that `table` then has.
+    pub parent: String,
+    /// How many there are more than before.
+    pub rows: u64,
+    /// The table that has the key, whatever is wrong with it.
+    child: String,
+    /// What stays of the two tables when they are renamed, where the database has such a thing.
+    ids: [Option<i64>; 2],
+    /// Which rows they are.
+    dangling: Vec<Dangling>,
+}
+
+/// A row that refers to nothing, as far as it takes to know it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dangling {
+    /// A hash of what tells it from the other rows of its table.
+    pub row: u64,
+    /// A hash of what it refers to.
+    pub key: u64,
+}
+
+impl Violation {
+    /// Rows of `table` that refer to what is not in `parent`.
+    pub(crate) fn new(table: String, parent: String, ids: [Option<i64>; 2], dangling: Vec<Dangling>) -> Self {
+        Self { child: table.clone(), table, parent, rows: dangling.len() as u64, ids, dangling }
+    }
+
+    /// A key of `child` that cannot be checked.
+    pub(crate) fn unenforceable(child: String, problem: String, ids: [Option<i64>; 2]) -> Self {
+        Self { child, ..Self::new(problem, String::new(), ids, vec![Dangling::default()]) }
+    }
+
+    /// The table that has the key.
+    pub(crate) fn child(&self) -> &str {
+        &self.child
+    }
+
+    /// More rows of the same tables.
+    pub(crate) fn add(&mut self, dangling: Vec<Dangling>) {
+        self.dangling.extend(dangling);
+        self.rows = self.dangling.len() as u64;
+    }
+
+    /// Whether it is about the same tables, which may have been renamed or rebuilt.
+    fn is_about_the_tables_of(&self, other: &Self) -> bool {
+        let is_same = |at: usize, name: &str, other_name: &str| {
+            (self.ids[at].is_some() && self.ids[at] == other.ids[at]) || name.eq_ignore_ascii_case(other_name)
+        };
+        self.parent.is_empty() == other.parent.is_empty()
+            && is_same(0, &self.table, &other.table)
+            && is_same(1, &self.parent, &other.parent)
+    }
+
+    /// How many of its rows are not among those of `before`.
+    fn rows_beside(&self, before: &Self) -> u64 {
+        // In a table that was rebuilt, a row may have got another number.
+        let is_rebuilt = self.ids[0] != before.ids[0];
+        let same = |dangling: &Dangling| if is_rebuilt { (0, dangling.key) } else { (dangling.row, dangling.key) };
+        let mut known: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+        for dangling in &before.dangling {
+            *known.entry(same(dangling)).or_default() += 1;
+        }
+        let is_new = |dangling: &&Dangling| match known.get_mut(&same(dangling)) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                false
+            }
+            _ => true,
+        };
+        self.dangling.iter().filter(is_new).count() as u64
+    }
+}
+
+/// What of `after` was not there `before`: row by row, whatever the tables were called.
+pub(crate) fn more(before: &[Violation], after: Vec<Violation>) -> Vec<Violation> {
+    let grown = |violation: Violation| {
+        let of_tables = || before.iter().filter(|known| violation.is_about_the_tables_of(known));
+        // A table that has another's old name is not that one, if that one is there.
+        let known = of_tables().find(|known| known.ids == violation.ids).or_else(|| of_tables().next());
+        let rows = known.map_or(violation.rows, |known| violation.rows_beside(known));
+        (rows > 0).then_some(Violation { rows, ..violation })
+    };
+    after.into_iter().filter_map(grown).collect()
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, parent, rows, .. } = self;
+        if parent.is_empty() {
+            return f.write_str(table);
+        }
+        let row = if *rows == 1 { "row refers" } else { "rows refer" };
+        write!(f, "{table}: {rows} {row} to what is not in {parent}")
+    }
+}
