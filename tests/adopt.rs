@@ -94,6 +94,9 @@ fn a_database_of_another_tool_that_is_not_adopted_is_not_migrated_and_says_what_
     // A `user_version` of the program's own explains no mistake in a migration after it.
     let wrong = [own[0], Migration::new(2, "wrong", "INSERT INTO job VALUES (1)")];
     let mut conn = made_by_another_tool(&goose::MIGRATIONS, 0, "PRAGMA user_version = 1");
+    let counts = [Migration::new(1, "counts", "PRAGMA user_version = 1; INSERT INTO job VALUES (1)")];
+    let error = Migrations::new("jobs", "migrations", &counts).migrate(&mut Connection::open_in_memory()?);
+    assert!(matches!(error.expect_err("no such table").kind(), ErrorKind::Statement { .. }));
     let error = Migrations::new("jobs", "migrations", &wrong).migrate(&mut conn).expect_err("no such table");
     assert!(matches!(error.kind(), ErrorKind::Statement { .. }), "{error}");
     Ok(())

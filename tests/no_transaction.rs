@@ -33,7 +33,9 @@ fn a_step_outside_of_a_transaction_is_run_between_those_before_and_after_it() ->
         Event::Committed => events.lock().expect("the lock").push("committed".to_owned()),
         _ => {}
     });
-    assert!(migrator.plan(&mut conn)?.to_string().contains("002_wal.sql, without a transaction\n"));
+    let plan = migrator.plan(&mut conn)?.to_string();
+    assert!(plan.contains("002_wal.sql, without a transaction\n"));
+    assert!(plan.ends_with(" is committed by itself: if one fails, those before it stay"), "{plan}");
     let report = migrator.migrate(&mut conn)?;
     assert_eq!(report.steps().iter().map(|step| step.version).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let expected = (1..=4).flat_map(|version| [format!("started {version}"), "committed".to_owned()]);
@@ -78,6 +80,8 @@ fn what_was_before_a_step_outside_of_a_transaction_stays_when_one_after_it_fails
     let error = db::MIGRATIONS.migrate(&mut conn).expect_err("there are tags already");
     assert!(format!("{error:#}").contains("table tags already exists"), "{error}");
     assert_eq!(error.completed().map(|report| report.steps().len()), Some(2));
+    assert!(format!("{error:#}").contains("before that, this call applied 2 migrations"), "{error:#}");
+    assert!(format!("{error:#}").contains("\nthat is committed, and stays\nhelp: "), "{error:#}");
     let status = Migrator::new(&db::MIGRATIONS).status(&mut conn)?;
     assert_eq!(status.sets()[0].current(), Some(2));
     conn.execute_batch("DROP TABLE tags")?;
@@ -105,4 +109,17 @@ fn lists_made_at_run_time_stay_in_their_transaction() {
     let migrations = Migrations::new("app", "migrations", &list);
     let error = migrations.migrate(&mut Connection::open_in_memory().expect("a database")).expect_err("it is in one");
     assert!(format!("{error:#}").contains("cannot VACUUM from within a transaction"), "{error}");
+}
+
+#[test]
+fn a_step_outside_of_a_transaction_that_fails_says_what_stays_of_it() -> Result {
+    let list = [Migration::new(1, "modes", "PRAGMA application_id = 3;\nVACUUM nowhere;")
+        .without_transaction(molos::Direction::Up)];
+    let migrations = Migrations::new("app", "migrations", &list);
+    let mut conn = Connection::open_in_memory()?;
+    let error = migrations.migrate(&mut conn).expect_err("there is no such database");
+    let help = error.help().expect("what to do").into_owned();
+    assert!(help.contains("its statements before this one stay"), "{help}");
+    assert_eq!(pragma(&conn, "application_id"), "Integer(3)");
+    Ok(())
 }

@@ -159,7 +159,8 @@ pub(crate) fn script_failed<DB: Database>(
     error: DatabaseError,
 ) -> Error {
     let location = error.offset.map(|offset| location(migration, direction, offset));
-    let of_step = |kind| Error::new(kind).of(Step::of(migration)).at(location);
+    let is_alone = migration.is_without_transaction(direction);
+    let of_step = |kind| Error::new(kind).of(Step::of(migration)).at(location).alone(is_alone);
     match error.failure {
         Failure::TransactionEnded => of_step(ErrorKind::TransactionEnded),
         Failure::Statement => of_step(ErrorKind::Statement { direction }).because(error.source),

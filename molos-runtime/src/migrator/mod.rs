@@ -34,6 +34,9 @@ use crate::model::sets::Sets;
 #[non_exhaustive]
 pub enum Transactions {
     /// One for everything: all migrations are applied, or none.
+    ///
+    /// Where one of them runs outside of a transaction, there is one for those before it and one for those after it. What
+    /// was committed when one fails stays, and [`Error::completed`] has it.
     #[default]
     Single,
     /// One for each migration: when one fails, those before it stay.

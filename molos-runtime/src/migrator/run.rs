@@ -75,8 +75,9 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     /// # Errors
     ///
     /// Any of [`Error`]. Those about the history ([`ErrorKind::Edited`](crate::ErrorKind::Edited), [`ErrorKind::Newer`](crate::ErrorKind::Newer), …) come before anything is
-    /// run. With [`Transactions::Single`] an error leaves the database as it was; with [`Transactions::PerMigration`] the
-    /// migrations before the one that failed stay.
+    /// run. With [`Transactions::Single`] an error leaves the database as it was, unless a migration runs outside of a
+    /// transaction: those before it are committed first, and stay. With [`Transactions::PerMigration`] the migrations before
+    /// the one that failed stay. [`Error::completed`] has those that stay.
     pub fn migrate<'a, C: Connection<Database = DB>>(
         &'a self,
         conn: &'a mut C,
@@ -249,6 +250,10 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         };
         let is_new = |known: &&SetHistory<'_, DB>| known.set.set() == step.set && known.history.is_empty();
         let Some(known) = sets.iter().find(is_new) else { return error };
+        // What a migration has written is no history of another tool; if this fails, the end of the session tells it.
+        if conn.rollback().await.is_err() {
+            return error;
+        }
         // This only explains: where it cannot be read, the error is what it is.
         let claims = self.claims(conn).await.unwrap_or_default();
         match claims.iter().find(|claim| claim.has(&known.set, step.version)) {

@@ -103,7 +103,8 @@ impl<'m, DB: Database> Plan<'m, DB> {
     }
 }
 
-/// A line for each migration, with its set if there are several, and what it would lose; with `{:#}`, each followed by its
+/// A line for each migration, with its set if there are several, and what it would lose, and one that says so where they
+/// cannot be one transaction; with `{:#}`, each followed by its
 /// SQL.
 impl<DB: Database> fmt::Display for Plan<'_, DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,6 +135,11 @@ impl<DB: Database> fmt::Display for Plan<'_, DB> {
                     write!(f, "\n    {line}")?;
                 }
             }
+        }
+        let is_alone = |migration: &Migration<'_, DB>| migration.is_without_transaction(self.direction);
+        if self.steps.len() > 1 && self.steps.iter().any(is_alone) {
+            f.write_str("\nwhat stands before and after a migration without a transaction is committed by itself: if one fails, ")?;
+            f.write_str("those before it stay")?;
         }
         Ok(())
     }

@@ -62,13 +62,24 @@ struct Inner {
     doing: Option<&'static str>,
     source: Option<Source>,
     completed: Option<Report>,
+    /// Whether what failed was run outside of a transaction.
+    is_alone: bool,
     /// What failed as well, when the connection was put back.
     also: Option<Error>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        let inner = Inner { kind, step: None, location: None, doing: None, source: None, completed: None, also: None };
+        let inner = Inner {
+            kind,
+            step: None,
+            location: None,
+            doing: None,
+            source: None,
+            completed: None,
+            is_alone: false,
+            also: None,
+        };
         Self(Box::new(inner))
     }
 
@@ -89,6 +100,12 @@ impl Error {
 
     pub(crate) fn because(mut self, source: Source) -> Self {
         self.0.source = Some(source);
+        self
+    }
+
+    /// The same error, of a script that was run outside of a transaction.
+    pub(crate) fn alone(mut self, is_alone: bool) -> Self {
+        self.0.is_alone = is_alone;
         self
     }
 

@@ -237,7 +237,7 @@ fn details(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
         }
     }
     if let Some(completed) = error.completed() {
-        write!(f, "\nbefore that, this call {completed}")?;
+        write!(f, "\nbefore that, this call {completed}\nthat is committed, and stays")?;
     }
     if let Some(also) = &error.0.also {
         write!(f, "\nand then {also}")?;
@@ -255,6 +255,10 @@ fn details(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
 pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
     const BEFORE_IT: &str = "nothing was changed; run the newer program, or restore a backup from before it";
     let text = match error.kind() {
+        ErrorKind::Statement { .. } if error.0.is_alone => {
+            "it runs outside of a transaction, so that its statements before this one stay; correct it and run again: it \
+             starts from its beginning"
+        }
         ErrorKind::Statement { direction: Direction::Up } => {
             "what this call had not committed is undone; correct the migration and run again"
         }
