@@ -4,7 +4,7 @@ use crate::check::Fingerprints;
 use crate::diagnostic::{Diagnostic, list};
 use crate::input::Input;
 use crate::lint::finding::{Finding, Level};
-use crate::read::lock::Lock;
+use crate::read::lock::{Lock, REQUEST};
 use crate::read::source::Source;
 
 /// The findings by what is done about them.
@@ -50,6 +50,10 @@ pub(crate) fn settle(
             }
         }
     }
+    // Said once: the first error that is read is the one to act on.
+    let mut of_shipped =
+        Some(format!("if it has shipped, leave it as it is, and run `{REQUEST}=baseline cargo build` once"));
+    let newest = source.migrations.last().map(|file| file.version);
     for finding in findings {
         if lock.accepts(&finding) {
             settled.accepted.push(finding);
@@ -58,7 +62,11 @@ pub(crate) fn settle(
         match input.lints.get(finding.lint).copied().unwrap_or(Level::Deny) {
             Level::Allow => {}
             Level::Warn if !lock.is_updated() => settled.warnings.push(finding.diagnostic),
-            Level::Warn | Level::Deny => settled.errors.push(finding.diagnostic),
+            Level::Warn | Level::Deny => {
+                let may_have_shipped = lock.file().is_none() && newest != Some(finding.version);
+                let help = of_shipped.take_if(|_| may_have_shipped);
+                settled.errors.push(help.into_iter().fold(finding.diagnostic, Diagnostic::help));
+            }
         }
     }
     settled
