@@ -44,18 +44,23 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_
     };
     for gone in tables(|it| it.after.is_none()) {
         let name = &gone.object.name;
-        let new_name = tables(|it| it.before.is_none()).find(|new| {
-            renames
-                && columns(new.after.as_deref().unwrap_or_default())
-                    .eq(columns(gone.before.as_deref().unwrap_or_default()))
-        });
-        match new_name {
-            Some(new) => losses.add(
-                RENAME_TABLE,
-                name.clone(),
-                &[name, &new.object.name],
-                &format!("renames the table `{name}` to `{}`", new.object.name),
-            ),
+        let is_same = |new: &&Changed| {
+            columns(new.after.as_deref().unwrap_or_default()).eq(columns(gone.before.as_deref().unwrap_or_default()))
+        };
+        let new_tables = || tables(|it| it.before.is_none()).filter(|_| renames);
+        let said = new_tables().find(|new| losses.says(&["rename", name, &new.object.name]));
+        match said.or_else(|| new_tables().find(is_same)) {
+            Some(new) => {
+                losses.add(
+                    RENAME_TABLE,
+                    name.clone(),
+                    &[name, &new.object.name],
+                    &format!("renames the table `{name}` to `{}`", new.object.name),
+                );
+                let table =
+                    Changed { object: gone.object.clone(), before: gone.before.clone(), after: new.after.clone() };
+                losses.of_columns(&table, renames);
+            }
             None => losses.add_loss(
                 DROP_TABLE,
                 (name.clone(), None),

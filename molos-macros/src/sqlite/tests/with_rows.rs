@@ -441,3 +441,20 @@ fn what_a_rebuild_forgets_is_found() {
     assert_eq!(findings_in(&[NOTES, view]), ["2: left-out titles_in"]);
     assert_eq!(findings_in(&[NOTES, "DROP VIEW titles"]), [""; 0]);
 }
+
+#[test]
+fn a_table_that_is_renamed_and_changed_in_one_file_is_not_dropped() {
+    let films = "ALTER TABLE users RENAME TO people; ";
+    for (change, expected) in [
+        ("", ""),
+        ("ALTER TABLE people ADD COLUMN x TEXT", ""),
+        ("ALTER TABLE people RENAME COLUMN name TO nick", "; 2: rename-column users.name"),
+        ("ALTER TABLE people DROP COLUMN name", "; 2: drop-column users.name"),
+    ] {
+        let found = findings_in(&[SHOP, &format!("{films}{change}")]).join("; ");
+        assert_eq!(found, format!("2: rename-table users{expected}"), "{change}");
+    }
+    let found =
+        findings_in(&[SHOP, "CREATE TABLE people (id INTEGER PRIMARY KEY); DROP TABLE orders; DROP TABLE users"]);
+    assert_eq!(found, ["2: drop-table orders", "2: drop-table users"]);
+}
