@@ -1,4 +1,5 @@
 //! The macro on directories for SQLite.
 
 mod directories;
+mod random;
 mod with_rows;
