@@ -110,8 +110,9 @@ impl<'s, S: Shadow> WithRows<'s, S> {
 
     /// Looks at what an up migration did, and adds rows for the next.
     fn go_on(&mut self, up: Step<'s>) -> Result<(), Diagnostic> {
-        let (effects, changed) = self.refresh()?;
-        let (findings, emptied) = self.compare(Losses::up(up.file, &S::LOSSES), &effects)?;
+        let (effects, changed) = self.refresh(up.script)?;
+        let (findings, emptied) =
+            self.compare(Losses::up(up.file, &S::LOSSES), &effects, &loss::renamed(&changed, up.script))?;
         self.outcome.findings.extend(findings);
         self.populate(up, &changed, emptied)
     }
@@ -143,7 +144,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             self.blame_both(down, FAILING_DOWN, failure, on_empty.err());
             return Ok(());
         }
-        let (effects, mut changed) = self.refresh()?;
+        let (effects, mut changed) = self.refresh(down.script)?;
         self.outcome.errors.extend(self.ownership.check(&changed, &effects, down.script));
         if self.schema().fingerprint() != before {
             let expected = self.replay(self.passed.len() - 1)?;
@@ -152,7 +153,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             return Ok(());
         }
         let losses = || Losses::down(down.file, down.script, &S::LOSSES);
-        let (findings, emptied) = self.compare(losses(), &effects)?;
+        let (findings, emptied) = self.compare(losses(), &effects, &loss::renamed(&changed, down.script))?;
         let of_schema = loss::losses(&changed, self.schema(), losses());
         let lost = findings.into_iter().chain(of_schema).filter_map(|finding| finding.takes);
         self.outcome.losses_of_downs.insert(down.version(), lost.collect());
@@ -166,7 +167,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             self.blame_both(down, FAILING_AGAIN, only_once(failure), on_empty.err().map(only_once));
             return Ok(());
         }
-        let (_, changed_again) = self.refresh()?;
+        let (_, changed_again) = self.refresh(up.script)?;
         changed.extend(changed_again);
         self.populate(up, &changed, emptied)
     }
@@ -175,11 +176,15 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         self.runner.shadow.schema()
     }
 
-    /// Reads again what the last script may have changed.
-    fn refresh(&mut self) -> Result<(Effects, Vec<Changed>), Diagnostic> {
+    /// Reads again what the script that ran last may have changed. The rows of a table go with it when it is renamed.
+    fn refresh(&mut self, script: &Script) -> Result<(Effects, Vec<Changed>), Diagnostic> {
         let changed = self.runner.shadow.refresh_schema()?;
+        let renamed = loss::renamed(&changed, script);
         for gone in changed.iter().filter(|it| it.after.is_none()) {
-            self.rows.remove(&gone.object.name);
+            let name = gone.object.name.as_str();
+            if let (Some(rows), Some(new)) = (self.rows.remove(name), renamed.get(name)) {
+                self.rows.insert(new.object.name.clone(), rows);
+            }
         }
         Ok((self.runner.shadow.effects(), changed))
     }
@@ -189,6 +194,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         &mut self,
         mut losses: Losses<'_>,
         effects: &Effects,
+        renamed: &BTreeMap<&str, &Changed>,
     ) -> Result<(Vec<Finding>, BTreeSet<String>), Diagnostic> {
         let mut emptied = BTreeSet::new();
         let known = effects.replaced.iter().filter(|table| self.rows.contains_key(*table));
@@ -206,6 +212,13 @@ impl<'s, S: Shadow> WithRows<'s, S> {
                     }
                     emptied.extend((loss == RowLoss::Rows).then(|| table.clone()));
                     report(&mut losses, &table, loss);
+                    // A user's rows are counted before the step, when the table has its old name.
+                    let old = renamed.iter().find(|(_, new)| new.object.name == table).map(|(old, _)| *old);
+                    if let (Some(old), Some((takes, _))) =
+                        (old, losses.found.last_mut().and_then(|it| it.takes.as_mut()))
+                    {
+                        old.clone_into(takes);
+                    }
                 }
             }
             self.rows.insert(table, after);

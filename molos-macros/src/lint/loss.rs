@@ -39,17 +39,13 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_
         return losses.found;
     }
     let renames = script.words().contains("rename");
+    let new_names = renamed(changed, script);
     let tables = |wanted: fn(&Changed) -> bool| {
         changed.iter().filter(move |it| it.object.kind == ObjectKind::Table && wanted(it))
     };
     for gone in tables(|it| it.after.is_none()) {
         let name = &gone.object.name;
-        let is_same = |new: &&Changed| {
-            columns(new.after.as_deref().unwrap_or_default()).eq(columns(gone.before.as_deref().unwrap_or_default()))
-        };
-        let new_tables = || tables(|it| it.before.is_none()).filter(|_| renames);
-        let said = new_tables().find(|new| losses.says(&["rename", name, &new.object.name]));
-        match said.or_else(|| new_tables().find(is_same)) {
+        match new_names.get(name.as_str()) {
             Some(new) => {
                 losses.add(
                     RENAME_TABLE,
@@ -89,6 +85,23 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_
         }
     }
     losses.found
+}
+
+/// The tables that a script gave another name, each with what it is then.
+pub(crate) fn renamed<'c>(changed: &'c [Changed], script: &Script) -> BTreeMap<&'c str, &'c Changed> {
+    let tables = || changed.iter().filter(|it| it.object.kind == ObjectKind::Table);
+    let new_tables: Vec<&Changed> = tables().filter(|it| it.before.is_none()).collect();
+    if new_tables.is_empty() || !script.words().contains("rename") {
+        return BTreeMap::new();
+    }
+    let columns_of = |facts: &'c Option<Vec<Fact>>| columns(facts.as_deref().unwrap_or_default());
+    let renamed = tables().filter(|it| it.after.is_none()).filter_map(|gone| {
+        let name = gone.object.name.as_str();
+        let is_said = |new: &&&Changed| script.statements_with(&["rename", name, &new.object.name]).next().is_some();
+        let is_same = |new: &&&'c Changed| columns_of(&new.after).eq(columns_of(&gone.before));
+        Some((name, *new_tables.iter().find(is_said).or_else(|| new_tables.iter().find(is_same))?))
+    });
+    renamed.collect()
 }
 
 /// What became of the columns that a rebuild left out: each with the one that its values are in now, if there is one. All

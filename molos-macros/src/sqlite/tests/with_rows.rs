@@ -444,14 +444,16 @@ fn what_a_rebuild_forgets_is_found() {
 
 #[test]
 fn a_table_that_is_renamed_and_changed_in_one_file_is_not_dropped() {
-    let films = "ALTER TABLE users RENAME TO people; ";
+    let renamed = "ALTER TABLE users RENAME TO people; ";
     for (change, expected) in [
         ("", ""),
         ("ALTER TABLE people ADD COLUMN x TEXT", ""),
         ("ALTER TABLE people RENAME COLUMN name TO nick", "; 2: rename-column users.name"),
         ("ALTER TABLE people DROP COLUMN name", "; 2: drop-column users.name"),
+        ("DELETE FROM orders; DELETE FROM people", "; 2: data-loss orders; 2: data-loss people"),
+        ("UPDATE people SET name = NULL", "; 2: data-loss people.name"),
     ] {
-        let found = findings_in(&[SHOP, &format!("{films}{change}")]).join("; ");
+        let found = findings_in(&[SHOP, &format!("{renamed}{change}")]).join("; ");
         assert_eq!(found, format!("2: rename-table users{expected}"), "{change}");
     }
     let found =

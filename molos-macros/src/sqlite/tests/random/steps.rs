@@ -547,9 +547,7 @@ pub(super) fn files(asked: &[(bool, Vec<Action>)]) -> Vec<File> {
             flow.risks.push(Risks::new());
         }
         let before = sql.len();
-        // What is done to the rows of a table in the file that renames it is not looked at yet.
-        let renames = actions.iter().position(|action| matches!(action, Action::RenameTable(..)));
-        for action in renames.map_or(&actions[..], |at| &actions[at..=at]) {
+        for action in actions {
             let (mut next, mut flow_after) = (schema.clone(), flow.clone());
             let Some(statements) = action.write(&mut next, &mut flow_after, *has_keys_on) else { continue };
             flow_after.is_conditional |= *has_keys_on || next.fires() || action.is_conditional();
