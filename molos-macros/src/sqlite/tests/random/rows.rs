@@ -82,7 +82,8 @@ pub(super) fn dump(conn: &Connection) -> Result<Vec<String>> {
     let lines = |sql: &str| -> Result<Vec<String>> {
         let mut statement = conn.prepare(sql)?;
         let width = statement.column_count();
-        let names: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
+        let names =
+            (0..width).map(|at| statement.column_name(at).map(ToOwned::to_owned)).collect::<Result<Vec<_>>>()?;
         let row = |row: &molos_runtime::rusqlite::Row<'_>| -> Result<String> {
             let is_said = |at: &usize| !["applied_at", "duration_us", "execution_ms"].contains(&names[*at].as_str());
             let values: Vec<Value> = (0..width).filter(is_said).map(|at| row.get(at)).collect::<Result<_>>()?;
