@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 
+use crate::check::lineage::Lineage;
 use crate::check::ownership::Ownership;
 use crate::check::runner::{Runner, Set};
 use crate::check::shadow::Shadow;
@@ -45,8 +46,9 @@ impl<'s, S: Shadow> Empty<'s, S> {
                     let effects = runner.shadow.effects();
                     let up = || Losses::up(file, &S::LOSSES);
                     errors.extend(ownership.check(&changed, &effects, &file.up));
-                    let lost = loss::losses(&changed, schema, up());
-                    findings.extend(left_out(&changed, schema, &effects.replaced, &lost, up()));
+                    let lineage = Lineage::of(&effects.events, &changed, schema);
+                    let lost = loss::losses(&changed, schema, &lineage, up());
+                    findings.extend(left_out(&changed, schema, &lineage, &lost, up()));
                     findings.extend(lost);
                     fingerprints.insert(file.version, schema.fingerprint().minus(&ownership.others.fingerprint()));
                     // If nobody follows any more, whoever stopped says why.

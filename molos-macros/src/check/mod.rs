@@ -3,6 +3,7 @@
 
 mod empty;
 pub(crate) mod failure;
+pub(crate) mod lineage;
 mod ownership;
 pub(crate) mod rows;
 mod runner;

@@ -9,6 +9,10 @@ use crate::diagnostic::Diagnostic;
 pub(crate) struct TableRows {
     /// The columns, in lower case.
     pub(crate) columns: Vec<String>,
+    /// Those that are computed from the others.
+    pub(crate) generated: BTreeSet<String>,
+    /// Those that are `NULL` in every row.
+    pub(crate) blank: BTreeSet<String>,
     /// The rows that were made up.
     pub(crate) canaries: Vec<Canary>,
     /// How many rows there are, the others among them.
@@ -28,10 +32,12 @@ pub(crate) struct Canary {
 }
 
 /// What a script did to a table, as far as it matters to the rows that were there.
-#[derive(Clone, Copy)]
 pub(crate) enum Change {
     /// It created the table anew, and may have copied rows into it.
-    MadeAnew,
+    MadeAnew {
+        /// The columns that cannot have values from before, in lower case.
+        unread: BTreeSet<String>,
+    },
     /// It inserted so many rows, and may have removed others.
     Removed { inserted: usize },
     /// It removed no row.
@@ -64,28 +70,49 @@ impl TableRows {
         self.count == 0
     }
 
+    /// The same rows under other names of their columns; those without one are gone.
+    #[must_use]
+    pub(crate) fn with_columns(self, name_of: impl Fn(&str) -> Option<String>) -> Self {
+        let names: Vec<Option<String>> = self.columns.iter().map(|column| name_of(column)).collect();
+        let set = |columns: &BTreeSet<String>| columns.iter().filter_map(|column| name_of(column)).collect();
+        let remaining = |row: Canary| {
+            let values = row.values.into_iter().zip(&names).filter(|(_, name)| name.is_some());
+            Canary { values: values.map(|(value, _)| value).collect(), ..row }
+        };
+        Self {
+            generated: set(&self.generated),
+            blank: set(&self.blank),
+            canaries: self.canaries.into_iter().map(remaining).collect(),
+            columns: names.into_iter().flatten().collect(),
+            ..self
+        }
+    }
+
     /// What is missing `after` a step. A value that is only another one than before was changed, and not lost; where the
     /// table was made anew, it may have been left out.
     pub(crate) fn losses(
         &self,
         after: &Self,
-        change: Change,
+        change: &Change,
         default_of: impl Fn(&str) -> Result<Option<DefaultValue>, Diagnostic>,
     ) -> Result<Vec<RowLoss>, Diagnostic> {
         if self.lost_rows(after, change) {
             return Ok(vec![RowLoss::Rows]);
         }
-        if !matches!(change, Change::MadeAnew) {
+        let Change::MadeAnew { unread } = change else {
             return Ok(self.cleared(after).map(RowLoss::Cleared).collect());
-        }
+        };
         let mut losses = Vec::new();
-        for column in &after.columns {
+        for column in after.columns.iter().filter(|column| !self.generated.contains(*column)) {
             let (before, now) = (self.values(column), after.values(column));
-            let comes_from = |other: &&String| {
-                *other != column && after.columns.contains(other) && !now.is_empty() && self.values(other) == now
-            };
-            let other = self.columns.iter().find(comes_from).filter(|_| before.is_disjoint(&now) && !before.is_empty());
-            if other.is_some() || (!before.is_subset(&now) && after.is_at_default(column, &default_of)?) {
+            let is_certain = before.is_empty() || !unread.contains(column) || self.any_mark_in(&before);
+            if is_certain && before.is_subset(&now) {
+                continue;
+            }
+            let comes_from = |other: &&String| *other != column && !now.is_empty() && self.values(other) == now;
+            let other = self.columns.iter().find(comes_from).filter(|_| before.is_disjoint(&now));
+            let is_lost = !before.is_subset(&now) && after.is_at_default(column, &default_of)?;
+            if other.is_some() || unread.contains(column) || is_lost {
                 losses.push(RowLoss::Column(column.clone(), other.cloned()));
             }
         }
@@ -96,26 +123,32 @@ impl TableRows {
     }
 
     /// Whether a canary is missing, and not only made into another row.
-    fn lost_rows(&self, after: &Self, change: Change) -> bool {
+    fn lost_rows(&self, after: &Self, change: &Change) -> bool {
         let (before, now) = (self.marks(), after.marks());
         let is_fewer = |mark: &String| now.get(mark) < before.get(mark);
-        let is_missing = |row: &Canary| !row.marks.is_empty() && row.marks.iter().all(is_fewer);
+        let is_there = |row: &Canary| after.canaries.iter().any(|it| it.values == row.values);
+        let any_marked = self.canaries.iter().any(|row| !row.marks.is_empty());
+        let is_missing = |row: &Canary| match change {
+            // A row that looks like others is known again only as it was, and not at all where all of them do.
+            Change::Removed { .. } if row.marks.is_empty() => !any_marked || !is_there(row),
+            _ => !row.marks.is_empty() && row.marks.iter().all(is_fewer),
+        };
         let any_missing = self.canaries.iter().any(is_missing);
         let fewer = after.canaries.len() < self.canaries.len() && after.count < self.count;
         fewer
             || any_missing
                 && match change {
-                    Change::MadeAnew => true,
-                    Change::Removed { inserted } => !self.counts_inserts || self.count + inserted > after.count,
+                    Change::MadeAnew { .. } => true,
+                    Change::Removed { inserted } => !self.counts_inserts || self.count + *inserted > after.count,
                     Change::Kept => false,
                 }
     }
 
     /// The columns that a rebuild left out, each with the new one that its values are in `after` it, if there is one.
     /// Nothing is known of a column without values.
-    pub(crate) fn moved(&self, after: &Self) -> BTreeMap<String, Option<String>> {
+    pub(crate) fn moved(&self, after: &Self, unread: &BTreeSet<String>) -> BTreeMap<String, Option<String>> {
         let gone = self.columns.iter().filter(|column| !after.columns.contains(column));
-        let has_values = gone.filter(|column| !self.values(column).is_empty());
+        let has_values = gone.filter(|column| !self.generated.contains(*column) && !self.values(column).is_empty());
         let has_all_rows = after.canaries.len() >= self.canaries.len();
         let moved = has_values.map(|column| {
             let values = self.values(column);
@@ -123,10 +156,24 @@ impl TableRows {
                 let now = after.values(new);
                 if has_all_rows { values.is_subset(&now) } else { !values.is_disjoint(&now) }
             };
-            let new = after.columns.iter().filter(|new| !self.columns.contains(new)).find(has_them);
+            let new_columns = after.columns.iter().filter(|new| !self.columns.contains(new));
+            let new = new_columns.filter(|_| !unread.contains(column)).find(has_them);
             (column.clone(), new.cloned())
         });
         moved.collect()
+    }
+
+    /// Whether one of these values is in no other row and in no other column.
+    fn any_mark_in(&self, values: &BTreeSet<&str>) -> bool {
+        self.canaries.iter().any(|row| values.iter().any(|value| row.marks.contains(*value)))
+    }
+
+    /// Whether nothing can be seen any more in rows or columns where something was before.
+    pub(crate) fn is_less_than(&self, before: &Self) -> bool {
+        let has_lost_all = |column: &String| {
+            self.columns.contains(column) && !before.values(column).is_empty() && self.values(column).is_empty()
+        };
+        self.canaries.len() < before.canaries.len() || before.columns.iter().any(has_lost_all)
     }
 
     /// In how many rows each mark is.
@@ -144,8 +191,10 @@ impl TableRows {
             after.canaries.iter().flat_map(|row| &row.values).flatten().map(String::as_str).collect();
         let is_cleared = move |column: &&String| {
             let before = self.values(column);
-            let is_there = after.columns.contains(column) && !after.canaries.is_empty();
-            is_there && !before.is_empty() && after.values(column).is_empty() && !before.is_subset(&everywhere)
+            let is_stored = after.columns.contains(column) && !self.generated.contains(*column);
+            let has_none =
+                after.blank.contains(*column) || !after.canaries.is_empty() && after.values(column).is_empty();
+            is_stored && !before.is_empty() && has_none && !before.is_subset(&everywhere)
         };
         self.columns.iter().filter(is_cleared).cloned().collect::<Vec<_>>().into_iter()
     }
@@ -188,6 +237,8 @@ mod tests {
         };
         TableRows {
             columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            generated: BTreeSet::new(),
+            blank: BTreeSet::new(),
             canaries: rows.iter().map(row).collect(),
             count: rows.len(),
             counts_inserts: true,
@@ -195,10 +246,15 @@ mod tests {
         }
     }
 
-    /// The losses in a table that was made anew, whose columns are `x` where they are left out.
+    /// The losses in a table that was made anew with a copy of all its columns, which are `x` where they are left out.
     fn losses(before: &TableRows, after: &TableRows) -> Vec<RowLoss> {
+        losses_of_copy(before, after, &[])
+    }
+
+    fn losses_of_copy(before: &TableRows, after: &TableRows, unread: &[String]) -> Vec<RowLoss> {
         let default_of = |_: &str| Ok(Some(DefaultValue { value: Some("x".to_owned()), is_computed: false }));
-        before.losses(after, Change::MadeAnew, default_of).expect("the default")
+        let change = Change::MadeAnew { unread: unread.iter().cloned().collect() };
+        before.losses(after, &change, default_of).expect("the default")
     }
 
     fn column(lost: &str, replaced_by: Option<&str>) -> RowLoss {
@@ -213,6 +269,16 @@ mod tests {
         assert_eq!(losses(&before, &rows(&["a", "b"], &[&["1", "x"], &["3", "x"]])), [column("b", None)]);
         assert_eq!(losses(&before, &rows(&["a", "b"], &[&["1", "NULL"], &["3", "NULL"]])), [column("b", None)]);
         assert_eq!(losses(&before, &rows(&["a"], &[&["1"], &["3"]])), [], "a column that is gone is another finding");
+    }
+
+    #[test]
+    fn a_column_that_nothing_has_read_has_lost_its_values_whatever_is_in_it_now() {
+        let before = rows(&["a", "b"], &[&["1", "2"], &["3", "4"]]);
+        let after = rows(&["a", "b"], &[&["1", "y"], &["3", "y"]]);
+        assert_eq!(losses_of_copy(&before, &after, &["b".to_owned()]), [column("b", None)]);
+        assert_eq!(losses(&before, &after), [], "what was read may have been changed");
+        let computed = TableRows { generated: BTreeSet::from(["b".to_owned()]), ..before };
+        assert_eq!(losses_of_copy(&computed, &after, &["b".to_owned()]), [], "there was nothing but the others");
     }
 
     #[test]
@@ -235,7 +301,8 @@ mod tests {
     fn a_row_is_lost_where_more_were_removed_than_it_takes_to_change_it() {
         let before = rows(&["a"], &[&["1"], &["2"]]);
         let after = TableRows { count: 3, ..rows(&["a"], &[&["1"]]) };
-        let lost = |change| before.losses(&after, change, |_| Ok(None)).expect("no default") == [RowLoss::Rows];
+        let lost =
+            |change: Change| before.losses(&after, &change, |_| Ok(None)).expect("no default") == [RowLoss::Rows];
         assert!(lost(Change::Removed { inserted: 2 }));
         assert!(!lost(Change::Removed { inserted: 1 }));
         assert!(!lost(Change::Kept));
@@ -244,7 +311,7 @@ mod tests {
     #[test]
     fn a_column_is_cleared_where_no_value_of_it_is_left_and_none_has_moved() {
         let before = rows(&["a", "b"], &[&["1", "2"], &["3", "NULL"]]);
-        let cleared = |after: &TableRows| before.losses(after, Change::Kept, |_| Ok(None)).expect("no default");
+        let cleared = |after: &TableRows| before.losses(after, &Change::Kept, |_| Ok(None)).expect("no default");
         assert_eq!(cleared(&rows(&["a", "b"], &[&["1", "NULL"], &["3", "NULL"]])), [RowLoss::Cleared("b".to_owned())]);
         assert_eq!(cleared(&rows(&["a", "b"], &[&["2", "NULL"], &["3", "NULL"]])), []);
         assert_eq!(cleared(&rows(&["a", "b"], &[&["1", "2"], &["NULL", "NULL"]])), []);

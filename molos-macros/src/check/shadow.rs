@@ -6,6 +6,7 @@ use molos_runtime::__private::Changed;
 use molos_runtime::{Migration, Object, Schema};
 
 use crate::check::failure::Failure;
+use crate::check::lineage::{Lineage, TableEvent};
 use crate::check::rows::{DefaultValue, TableRows};
 use crate::check::table::{Table, Unreadable};
 use crate::diagnostic::Diagnostic;
@@ -31,6 +32,9 @@ pub(crate) trait Shadow: Sized {
 
     /// What the script that ran last did.
     fn effects(&self) -> Effects;
+
+    /// How many rows have been changed so far.
+    fn changed_rows(&self) -> Result<i64, Diagnostic>;
 
     /// The schema, as it was read last.
     fn schema(&self) -> &Schema;
@@ -69,6 +73,8 @@ pub(crate) struct Effects {
     pub(crate) altered: BTreeSet<String>,
     /// Those that it created or dropped.
     pub(crate) replaced: BTreeSet<String>,
+    /// What it did with tables, in order.
+    pub(crate) events: Vec<TableEvent>,
     /// Whether something that was in the schema may be gone, or have another name.
     pub(crate) removes: bool,
 }
@@ -88,6 +94,9 @@ pub(crate) trait Canaries<S>: Default {
         script: &str,
         variation: Variation,
     ) -> Result<BTreeSet<String>, Diagnostic>;
+
+    /// Takes note of other names of tables and columns.
+    fn follow(&mut self, lineage: &Lineage);
 
     /// Reads the rows that a table has.
     fn read(&self, shadow: &S, table: &str) -> Result<TableRows, Diagnostic>;

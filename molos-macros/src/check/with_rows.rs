@@ -7,6 +7,7 @@ use molos_runtime::{Difference, Direction, Fingerprint, Object, ObjectKind, Sche
 
 use crate::check::Unproven;
 use crate::check::failure::{Cause, Constraint, Failure};
+use crate::check::lineage::Lineage;
 use crate::check::ownership::Ownership;
 use crate::check::rows::{Change, RowLoss, TableRows};
 use crate::check::runner::Runner;
@@ -23,6 +24,8 @@ const FAILING_AGAIN: &str = "failing-again";
 
 /// How often a step is tried with other values in the rows.
 const VARIANTS: usize = 8;
+/// The rows of a table that has none.
+const ALL_FILLS: &[Fill] = &[Fill::Full, Fill::Sparse, Fill::Twin];
 
 /// A shadow database with rows in every table.
 ///
@@ -110,11 +113,10 @@ impl<'s, S: Shadow> WithRows<'s, S> {
 
     /// Looks at what an up migration did, and adds rows for the next.
     fn go_on(&mut self, up: Step<'s>) -> Result<(), Diagnostic> {
-        let (effects, changed) = self.refresh(up.script)?;
-        let (findings, emptied) =
-            self.compare(Losses::up(up.file, &S::LOSSES), &effects, &loss::renamed(&changed, up.script))?;
+        let (effects, changed, lineage) = self.refresh()?;
+        let (findings, to_fill) = self.compare(Losses::up(up.file, &S::LOSSES), &effects, &lineage)?;
         self.outcome.findings.extend(findings);
-        self.populate(up, &changed, emptied)
+        self.populate(up, &changed, &to_fill)
     }
 
     /// Runs an up migration, with other values in the rows if it does not take them.
@@ -128,7 +130,12 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             if is_certain || !self.vary(failure, up.script.sql(), Variation::OtherKind)? {
                 break;
             }
-            let Err(failure) = self.runner.run(up) else { return Ok(Ok(())) };
+            let so_far = self.runner.shadow.changed_rows()?;
+            let Err(failure) = self.runner.run(up) else {
+                // Where no row has been changed any more, the step has passed over all of them.
+                let has_changed = self.runner.shadow.changed_rows()? > so_far;
+                return Ok(if has_changed { Ok(()) } else { Err(first) });
+            };
             if failure.cause != Cause::Values {
                 first.cause = failure.cause;
             }
@@ -144,7 +151,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             self.blame_both(down, FAILING_DOWN, failure, on_empty.err());
             return Ok(());
         }
-        let (effects, mut changed) = self.refresh(down.script)?;
+        let (effects, mut changed, lineage) = self.refresh()?;
         self.outcome.errors.extend(self.ownership.check(&changed, &effects, down.script));
         if self.schema().fingerprint() != before {
             let expected = self.replay(self.passed.len() - 1)?;
@@ -153,8 +160,8 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             return Ok(());
         }
         let losses = || Losses::down(down.file, down.script, &S::LOSSES);
-        let (findings, emptied) = self.compare(losses(), &effects, &loss::renamed(&changed, down.script))?;
-        let of_schema = loss::losses(&changed, self.schema(), losses());
+        let (findings, to_fill) = self.compare(losses(), &effects, &lineage)?;
+        let of_schema = loss::losses(&changed, self.schema(), &lineage, losses());
         let lost = findings.into_iter().chain(of_schema).filter_map(|finding| finding.takes);
         self.outcome.losses_of_downs.insert(down.version(), lost.collect());
         if let Err(failure) = self.runner.run(up) {
@@ -167,9 +174,9 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             self.blame_both(down, FAILING_AGAIN, only_once(failure), on_empty.err().map(only_once));
             return Ok(());
         }
-        let (_, changed_again) = self.refresh(up.script)?;
+        let (_, changed_again, _) = self.refresh()?;
         changed.extend(changed_again);
-        self.populate(up, &changed, emptied)
+        self.populate(up, &changed, &to_fill)
     }
 
     fn schema(&self) -> &Schema {
@@ -177,53 +184,57 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     }
 
     /// Reads again what the script that ran last may have changed. The rows of a table go with it when it is renamed.
-    fn refresh(&mut self, script: &Script) -> Result<(Effects, Vec<Changed>), Diagnostic> {
+    fn refresh(&mut self) -> Result<(Effects, Vec<Changed>, Lineage), Diagnostic> {
         let changed = self.runner.shadow.refresh_schema()?;
-        let renamed = loss::renamed(&changed, script);
-        for gone in changed.iter().filter(|it| it.after.is_none()) {
-            let name = gone.object.name.as_str();
-            if let (Some(rows), Some(new)) = (self.rows.remove(name), renamed.get(name)) {
-                self.rows.insert(new.object.name.clone(), rows);
-            }
-        }
-        Ok((self.runner.shadow.effects(), changed))
+        let effects = self.runner.shadow.effects();
+        let lineage = Lineage::of(&effects.events, &changed, self.schema());
+        let rows = std::mem::take(&mut self.rows);
+        let follow = |(old, rows): (String, TableRows)| {
+            let new = lineage.after(&old)?;
+            Some((new.to_owned(), rows.with_columns(|column| lineage.column(new, column).map(ToOwned::to_owned))))
+        };
+        self.rows = rows.into_iter().filter_map(follow).collect();
+        self.canaries.follow(&lineage);
+        Ok((effects, changed, lineage))
     }
 
-    /// Looks for what a script took from the rows that were there. Returns the tables that lost whole rows, too.
+    /// Looks for what a script took from the rows that were there. Returns the tables that need new ones, too.
     fn compare(
         &mut self,
         mut losses: Losses<'_>,
         effects: &Effects,
-        renamed: &BTreeMap<&str, &Changed>,
+        lineage: &Lineage,
     ) -> Result<(Vec<Finding>, BTreeSet<String>), Diagnostic> {
-        let mut emptied = BTreeSet::new();
-        let known = effects.replaced.iter().filter(|table| self.rows.contains_key(*table));
-        let tables = effects.written.iter().chain(known).filter(|table| self.schema().table(table).is_some());
-        for table in tables.cloned().collect::<BTreeSet<_>>() {
+        let mut to_fill = BTreeSet::new();
+        let touched = effects.written.iter().flat_map(|table| lineage.all_named(table));
+        let replaced = self.rows.keys().map(String::as_str).filter(|table| lineage.is_made_anew(table));
+        let tables = touched.chain(replaced).filter(|table| self.schema().table(table).is_some());
+        for table in tables.map(ToOwned::to_owned).collect::<BTreeSet<_>>() {
             let after = self.read(&table)?;
             if let Some(before) = self.rows.get(&table) {
-                if losses.direction == Direction::Up && effects.replaced.contains(&table) {
-                    self.outcome.moved.insert((losses.version, table.clone()), before.moved(&after));
+                // A user's rows are counted before the step, when the table has its old name.
+                let old = lineage.before(&table).unwrap_or(&table);
+                let change = change_of(&table, &before.columns, effects, lineage);
+                if let (Direction::Up, Change::MadeAnew { unread }) = (losses.direction, &change) {
+                    self.outcome.moved.insert((losses.version, old.to_owned()), before.moved(&after, unread));
+                }
+                if after.is_less_than(before) {
+                    to_fill.insert(table.clone());
                 }
                 let default_of = |column: &str| self.canaries.default_of(&self.runner.shadow, &table, column);
-                for loss in before.losses(&after, change_of(&table, effects), default_of)? {
+                for loss in before.losses(&after, &change, default_of)? {
                     if self.has_varied && matches!(loss, RowLoss::Cleared(_)) {
                         continue;
                     }
-                    emptied.extend((loss == RowLoss::Rows).then(|| table.clone()));
                     report(&mut losses, &table, loss);
-                    // A user's rows are counted before the step, when the table has its old name.
-                    let old = renamed.iter().find(|(_, new)| new.object.name == table).map(|(old, _)| *old);
-                    if let (Some(old), Some((takes, _))) =
-                        (old, losses.found.last_mut().and_then(|it| it.takes.as_mut()))
-                    {
+                    if let Some((takes, _)) = losses.found.last_mut().and_then(|it| it.takes.as_mut()) {
                         old.clone_into(takes);
                     }
                 }
             }
             self.rows.insert(table, after);
         }
-        Ok((losses.found, emptied))
+        Ok((losses.found, to_fill))
     }
 
     /// Looks for views and triggers that refer to what an up migration took away.
@@ -241,26 +252,25 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     }
 
     /// Adds rows to the tables that were changed: two to a new one, and one to another, which has a value in the new
-    /// columns, too; and to those that lost some.
-    fn populate(
-        &mut self,
-        step: Step<'_>,
-        changed: &[Changed],
-        mut tables: BTreeSet<String>,
-    ) -> Result<(), Diagnostic> {
+    /// columns, too; and as many as to a new one to those `to_fill`.
+    fn populate(&mut self, step: Step<'_>, changed: &[Changed], to_fill: &BTreeSet<String>) -> Result<(), Diagnostic> {
         let changed = changed.iter().filter(|it| it.object.kind == ObjectKind::Table);
-        tables.extend(changed.map(|it| it.object.name.clone()));
-        tables.retain(|table| self.schema().table(table).is_some());
+        let tables: BTreeSet<String> = changed
+            .map(|it| &it.object.name)
+            .chain(to_fill)
+            .filter(|table| self.schema().table(table).is_some())
+            .cloned()
+            .collect();
+        let fills = |table: &String| -> &[Fill] {
+            let has_two = self.rows.get(table).is_some_and(|rows| rows.canaries.len() >= 2);
+            if has_two && !to_fill.contains(table) { &[Fill::Full] } else { ALL_FILLS }
+        };
+        let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), fills(table))).collect();
         self.plant(step.version(), &tables)
     }
 
-    fn plant(&mut self, version: i64, tables: &BTreeSet<String>) -> Result<(), Diagnostic> {
-        let fills = |table: &String| -> &[Fill] {
-            let has_two = self.rows.get(table).is_some_and(|rows| rows.canaries.len() >= 2);
-            if has_two { &[Fill::Full] } else { &[Fill::Full, Fill::Sparse, Fill::Twin] }
-        };
-        let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), fills(table))).collect();
-        let planted = self.canaries.plant(&mut self.runner.shadow, &tables)?;
+    fn plant(&mut self, version: i64, tables: &[(&str, &[Fill])]) -> Result<(), Diagnostic> {
+        let planted = self.canaries.plant(&mut self.runner.shadow, tables)?;
         for (table, reason) in planted.failed {
             if self.rows.get(&table).is_none_or(TableRows::is_empty) {
                 let reason = format!("no rows could be made up for `{table}`: {reason}");
@@ -308,6 +318,8 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     fn restart(&mut self) -> Result<(), Diagnostic> {
         self.runner = self.replay(self.passed.len())?;
         self.rows.clear();
+        // Which values to pass over was learned from a step that has left nothing.
+        self.canaries = S::Canaries::default();
         self.plant_everywhere()
     }
 
@@ -315,6 +327,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         let objects = self.schema().objects().filter(|object| object.kind == ObjectKind::Table);
         let tables: BTreeSet<String> = objects.map(|object| object.name.clone()).collect();
         let unproven = self.outcome.unproven.len();
+        let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), ALL_FILLS)).collect();
         self.plant(0, &tables)?;
         // It was said when they were new.
         self.outcome.unproven.truncate(unproven);
@@ -356,12 +369,16 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     }
 }
 
-fn change_of(table: &str, effects: &Effects) -> Change {
-    if effects.replaced.contains(table) {
-        return Change::MadeAnew;
+/// What happened to a table that had these `columns`.
+fn change_of(table: &str, columns: &[String], effects: &Effects, lineage: &Lineage) -> Change {
+    if lineage.is_made_anew(table) {
+        let unread = columns.iter().filter(|column| !lineage.may_have_values(table, column));
+        return Change::MadeAnew { unread: unread.cloned().collect() };
     }
-    if effects.removed.contains(table) {
-        return Change::Removed { inserted: effects.inserted.get(table).copied().unwrap_or_default() };
+    let had_name = |name: &String| lineage.had_name(table, name);
+    if effects.removed.iter().any(had_name) {
+        let inserted = effects.inserted.iter().filter(|(name, _)| had_name(name));
+        return Change::Removed { inserted: inserted.map(|(_, count)| count).sum() };
     }
     Change::Kept
 }

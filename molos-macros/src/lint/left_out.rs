@@ -1,26 +1,25 @@
 //! What a rebuild forgets that is not data: whatever stood beside or in the old table, and nobody said that it should go.
 
-use std::collections::BTreeSet;
-
 use molos_runtime::__private::Changed;
 use molos_runtime::schema::{Action, Column, ForeignKey};
 use molos_runtime::{Fact, ObjectKind, Schema};
 
+use crate::check::lineage::Lineage;
 use crate::lint::finding::{DROP_COLUMN, Finding, LEFT_OUT};
 use crate::lint::loss::{Losses, column};
 
-/// What a step left out when it created one of the tables in `replaced`, or a view, again. `known` is what is found in
-/// the step otherwise.
+/// What a step left out when it created a table or a view again. `known` is what is found in the step otherwise.
 pub(crate) fn left_out(
     changed: &[Changed],
     schema: &Schema,
-    replaced: &BTreeSet<String>,
+    lineage: &Lineage,
     known: &[Finding],
     mut losses: Losses<'_>,
 ) -> Vec<Finding> {
     let is_dropped = |table: &str, column: &str| {
         known.iter().any(|it| it.lint == DROP_COLUMN && it.subject.eq_ignore_ascii_case(&format!("{table}.{column}")))
     };
+    let changed = &*lineage.follow(changed);
     for it in changed {
         let (object, name) = (&it.object, &it.object.name);
         match (&it.before, &it.after) {
@@ -45,7 +44,7 @@ pub(crate) fn left_out(
                     );
                 }
             }
-            (Some(before), Some(after)) if object.kind == ObjectKind::Table && replaced.contains(name) => {
+            (Some(before), Some(after)) if object.kind == ObjectKind::Table && lineage.is_made_anew(name) => {
                 of_table(name, before, after, schema, &mut losses);
             }
             _ => {}

@@ -6,6 +6,7 @@ use molos_runtime::__private::Changed;
 use molos_runtime::schema::{Column, KeyPart};
 use molos_runtime::{Direction, Fact, ObjectKind, Schema};
 
+use crate::check::lineage::Lineage;
 use crate::diagnostic::{Diagnostic, list};
 use crate::lint::finding::{
     BROKEN_REFERENCE, DATA_LOSS, DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, Finding, LEFT_OUT, LEFTOVER_TABLE, Loss,
@@ -26,8 +27,7 @@ pub(crate) struct Rules {
 }
 
 /// What a step took away from the schema.
-pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_>) -> Vec<Finding> {
-    let script = losses.script;
+pub(crate) fn losses(changed: &[Changed], schema: &Schema, lineage: &Lineage, mut losses: Losses<'_>) -> Vec<Finding> {
     for new in changed.iter().filter(|it| it.object.kind == ObjectKind::Table && it.before.is_none()) {
         let name = &new.object.name;
         let is_new = |table: &str| changed.iter().any(|it| it.before.is_none() && it.object.name == table);
@@ -35,38 +35,30 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_
             losses.add(LEFTOVER_TABLE, name.clone(), &["create", name], &format!("leaves `{name}` beside `{rebuilt}`"));
         }
     }
-    if changed.iter().all(|it| it.before.is_none()) {
-        return losses.found;
+    for (old, new) in lineage.renamed() {
+        losses.add(RENAME_TABLE, old.to_owned(), &[old, new], &format!("renames the table `{old}` to `{new}`"));
     }
-    let renames = script.words().contains("rename");
-    let new_names = renamed(changed, script);
-    let tables = |wanted: fn(&Changed) -> bool| {
-        changed.iter().filter(move |it| it.object.kind == ObjectKind::Table && wanted(it))
-    };
-    for gone in tables(|it| it.after.is_none()) {
-        let name = &gone.object.name;
-        match new_names.get(name.as_str()) {
-            Some(new) => {
-                losses.add(
-                    RENAME_TABLE,
-                    name.clone(),
-                    &[name, &new.object.name],
-                    &format!("renames the table `{name}` to `{}`", new.object.name),
-                );
-                let table =
-                    Changed { object: gone.object.clone(), before: gone.before.clone(), after: new.after.clone() };
-                losses.of_columns(&table, renames);
-            }
-            None => losses.add_loss(
+    let changed = lineage.follow(changed);
+    for it in changed.iter().filter(|it| it.object.kind == ObjectKind::Table && it.before.is_some()) {
+        let name = &it.object.name;
+        let before = it.before.as_deref().unwrap_or_default();
+        if let Some(after) = &it.after {
+            losses.of_columns((lineage.before(name).unwrap_or(name), name), (before, after), lineage);
+        } else {
+            losses.add_loss(
                 DROP_TABLE,
                 (name.clone(), None),
                 &["drop", name],
                 &format!("drops the table `{name}` with all of its rows"),
-            ),
+            );
         }
     }
-    for table in tables(|it| it.before.is_some() && it.after.is_some()) {
-        losses.of_columns(table, renames);
+    // A column that was dropped and added again leaves the schema as it was.
+    for (old, new) in lineage.with_other_columns() {
+        let is_told = changed.iter().any(|it| it.object.kind == ObjectKind::Table && it.object.name == new);
+        if let Some(facts) = schema.table(new).filter(|_| !is_told) {
+            losses.of_columns((old, new), (facts, facts), lineage);
+        }
     }
     for it in changed.iter().filter(|it| it.before.is_some()) {
         let (table, name) = (&it.object.table, &it.object.name);
@@ -87,23 +79,6 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, mut losses: Losses<'_
     losses.found
 }
 
-/// The tables that a script gave another name, each with what it is then.
-pub(crate) fn renamed<'c>(changed: &'c [Changed], script: &Script) -> BTreeMap<&'c str, &'c Changed> {
-    let tables = || changed.iter().filter(|it| it.object.kind == ObjectKind::Table);
-    let new_tables: Vec<&Changed> = tables().filter(|it| it.before.is_none()).collect();
-    if new_tables.is_empty() || !script.words().contains("rename") {
-        return BTreeMap::new();
-    }
-    let columns_of = |facts: &'c Option<Vec<Fact>>| columns(facts.as_deref().unwrap_or_default());
-    let renamed = tables().filter(|it| it.after.is_none()).filter_map(|gone| {
-        let name = gone.object.name.as_str();
-        let is_said = |new: &&&Changed| script.statements_with(&["rename", name, &new.object.name]).next().is_some();
-        let is_same = |new: &&&'c Changed| columns_of(&new.after).eq(columns_of(&gone.before));
-        Some((name, *new_tables.iter().find(is_said).or_else(|| new_tables.iter().find(is_same))?))
-    });
-    renamed.collect()
-}
-
 /// What became of the columns that a rebuild left out: each with the one that its values are in now, if there is one. All
 /// names are in lower case.
 pub(crate) type Moved = BTreeMap<String, Option<String>>;
@@ -119,7 +94,7 @@ pub(crate) fn judged(finding: Finding, file: &MigrationFile, moved: &Moved, rule
     let mut losses = Losses::up(file, rules);
     match moved.get(&column.to_ascii_lowercase()) {
         Some(Some(new)) => losses.rename_column(table, column, new),
-        Some(None) => losses.drop_column(table, column),
+        Some(None) => losses.drop_column(table, column, false),
         None => {}
     }
     losses.found.pop().unwrap_or(finding)
@@ -205,35 +180,46 @@ impl<'f> Losses<'f> {
         self.add(RENAME_COLUMN, subject, &[column, new], &what);
     }
 
-    fn drop_column(&mut self, table: &str, column: &str) {
+    /// The values of a column that is computed are not lost: they come from others.
+    fn drop_column(&mut self, table: &str, column: &str, is_computed: bool) {
         let what = format!("drops the column `{table}.{column}`");
-        self.add_loss(DROP_COLUMN, (table.to_owned(), Some(column.to_owned())), &["drop", column], &what);
+        let (loss, said_with) = ((table.to_owned(), Some(column.to_owned())), &["drop", column]);
+        if is_computed {
+            self.add(DROP_COLUMN, format!("{table}.{column}"), said_with, &what);
+        } else {
+            self.add_loss(DROP_COLUMN, loss, said_with, &what);
+        }
     }
 
-    fn of_columns<'c>(&mut self, table: &'c Changed, renames: bool) {
-        let name = &table.object.name;
-        let columns_of =
-            |facts: &'c Option<Vec<Fact>>| -> Vec<_> { columns(facts.as_deref().unwrap_or_default()).collect() };
-        let (before, after) = (columns_of(&table.before), columns_of(&table.after));
-        for (at, (column, declared)) in before.iter().enumerate() {
-            let subject = format!("{name}.{column}");
-            match after.iter().find(|(after, _)| after == column) {
-                Some((_, now)) if (self.rules.is_narrower)(declared, now) => {
+    /// Looks at the columns that the table `old`, which is called `new` now, had.
+    fn of_columns(&mut self, (old, new): (&str, &str), (before, after): (&[Fact], &[Fact]), lineage: &Lineage) {
+        let columns_before: Vec<_> = columns(before).collect();
+        let columns_after: Vec<_> = columns(after).collect();
+        let is_computed = |name: &str| column(before, name).is_some_and(|it| it.generated.is_some());
+        for (at, (column, declared)) in columns_before.iter().enumerate() {
+            let Some(name) = lineage.column(new, column) else {
+                self.drop_column(old, column, is_computed(column));
+                continue;
+            };
+            if let Some((_, now)) = columns_after.iter().find(|(after, _)| *after == name) {
+                if name != *column {
+                    self.rename_column(old, column, name);
+                }
+                if (self.rules.is_narrower)(declared, now) {
+                    let subject = format!("{old}.{column}");
                     let what = format!("makes `{subject}` {}, which was {}", type_name(now), type_name(declared));
-                    self.add(NARROW_TYPE, subject, &[name, column], &what);
+                    self.add(NARROW_TYPE, subject, &[old, column], &what);
                 }
-                Some(_) => {}
-                None => {
-                    let is_new =
-                        |new: &&(&str, &str)| new.1 == *declared && !before.iter().any(|(old, _)| *old == new.0);
-                    let said =
-                        |new: &&(&str, &str)| self.script.statements_with(&["rename", column, new.0]).next().is_some();
-                    let in_place = after.get(at).filter(|_| renames && before.len() == after.len());
-                    match after.iter().filter(is_new).find(said).or(in_place.filter(is_new)) {
-                        Some((new, _)) => self.rename_column(name, column, new),
-                        None => self.drop_column(name, column),
-                    }
-                }
+                continue;
+            }
+            // Of a table that was made anew, the schema cannot tell whether this column is there under another name.
+            let is_new =
+                |new: &&(&str, &str)| new.1 == *declared && !columns_before.iter().any(|(old, _)| *old == new.0);
+            let said = |new: &&(&str, &str)| self.script.statements_with(&["rename", column, new.0]).next().is_some();
+            let in_place = columns_after.get(at).filter(|_| columns_before.len() == columns_after.len());
+            match columns_after.iter().filter(is_new).find(said).or(in_place.filter(is_new)) {
+                Some((new, _)) => self.rename_column(old, column, new),
+                None => self.drop_column(old, column, is_computed(column)),
             }
         }
     }

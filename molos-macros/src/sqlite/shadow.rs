@@ -56,6 +56,10 @@ impl Shadow for Sandbox {
         self.trace().effects
     }
 
+    fn changed_rows(&self) -> Result<i64, Diagnostic> {
+        Ok(self.conn().query_row("SELECT total_changes()", [], |row| row.get(0))?)
+    }
+
     fn schema(&self) -> &Schema {
         self.schema_reader().schema()
     }

@@ -22,6 +22,8 @@ pub enum Failure {
     Statement,
     /// The statement, or the program's function, ended the transaction.
     TransactionEnded,
+    /// A row still refers to nothing when the transaction ends.
+    DeferredKey,
     /// The history table is not as it should be.
     History(HistoryProblem),
     /// The database failed, for none of these reasons.

@@ -167,7 +167,7 @@ impl<DB: Schemas> Migrator<'_, DB> {
             adopted.push(AdoptedSet { set: set.set().to_owned(), version, name, recorded: steps.len(), tool });
         }
         if !adopted.is_empty() {
-            self.commit(conn).await?;
+            self.commit(conn, &[]).await?;
         }
         Ok(Adopted::new(adopted))
     }

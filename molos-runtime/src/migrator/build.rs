@@ -17,7 +17,7 @@ impl<DB: Database> Migrator<'_, DB> {
             let sets = self.sets.in_order()?;
             let mut session = self.open(conn).await?;
             let built = match build(&mut session, &sets).await {
-                Ok(()) => self.commit(&mut session.conn).await,
+                Ok(()) => self.commit(&mut session.conn, &[]).await,
                 failed => failed,
             };
             session.end(built).await

@@ -130,9 +130,10 @@ impl<DB: Database> Migrator<'_, DB> {
         if let Some(backup) = self.backup.as_ref().filter(|_| !steps.is_empty()) {
             backup.make(conn, &sets, self.listener()).await?;
         }
-        let course = Course { direction: Direction::Down, settings: &*settings, listener: self.listener() };
+        let (settings, listener) = (&*settings, self.listener());
+        let course = Course { direction: Direction::Down, settings, listener, goes_on: false };
         let reports = self.apply(conn, &steps, None, course).await.map_err(|error| stored_down_failed(error, &back))?;
-        self.commit(conn).await?;
+        self.commit(conn, &steps).await?;
         Ok(Report::new(Direction::Down, reports, sets.len()))
     }
 }

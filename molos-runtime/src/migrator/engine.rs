@@ -20,6 +20,8 @@ pub struct Course<'r, DB: Database> {
     pub settings: &'r DB::Settings,
     /// Who is told of it.
     pub listener: Listener<'r>,
+    /// Whether steps follow in another transaction, which may make a key one that can be enforced.
+    pub goes_on: bool,
 }
 
 #[expect(clippy::expl_impl_clone_on_copy, reason = "what is derived would want the settings to be `Copy`, too")]
@@ -50,7 +52,7 @@ pub async fn run<R: Run>(
     for migration in steps {
         reports.push(run_step(conn, migration, alone.take(), course).await?);
     }
-    check_keys(conn, steps, &before).await?;
+    check_keys(conn, steps, &before, course.goes_on).await?;
     Ok(reports)
 }
 
@@ -244,8 +246,10 @@ pub(crate) async fn check_keys<R: Run>(
     conn: &mut R,
     steps: &[Migration<'_, R::Database>],
     before: &Violations,
+    goes_on: bool,
 ) -> Result<(), Error> {
-    let violations = more(before, violations(conn).await?);
+    let mut violations = more(before, &violations(conn).await?);
+    violations.retain(|violation| !goes_on || !violation.parent.is_empty());
     if violations.is_empty() {
         return Ok(());
     }
@@ -274,7 +278,7 @@ fn kind_of(failure: Failure) -> ErrorKind {
         Failure::Busy => ErrorKind::Busy { waited: Duration::ZERO },
         Failure::TransactionEnded => ErrorKind::TransactionEnded,
         Failure::History(problem) => ErrorKind::History(problem),
-        Failure::Statement => ErrorKind::Database(DatabaseFailure::Other),
+        Failure::Statement | Failure::DeferredKey => ErrorKind::Database(DatabaseFailure::Other),
         Failure::Database(failure) => ErrorKind::Database(failure),
     }
 }

@@ -82,7 +82,8 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             check(conn, &sets, &self.other_tables).await?;
         }
         refuse_commits(&pending)?;
-        let course = Course { direction: Direction::Up, settings: &*settings, listener: Listener::default() };
+        let course =
+            Course { direction: Direction::Up, settings: &*settings, listener: Listener::default(), goes_on: false };
         let mut steps = Vec::with_capacity(pending.len());
         let error = match self.rehearse_steps(conn, &pending, course, &mut steps).await {
             // A hook may have committed what ran before it.
@@ -117,7 +118,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             });
             reports.push(report);
         }
-        engine::check_keys(conn, pending, &before).await?;
+        engine::check_keys(conn, pending, &before, course.goes_on).await?;
         engine::write_history(conn, Direction::Up, pending, &reports).await?;
         self.verify_after_steps(conn).await
     }

@@ -6,7 +6,7 @@ use super::engine::{self, Course, failed};
 use super::session::Session;
 use super::wait::Wait;
 use super::{Migrator, Transactions, engine_version, losses, when_free};
-use crate::database::{Connection, Database, History as _, Inspect as _, Transact};
+use crate::database::{Connection, Database, Failure, History as _, Inspect as _, Transact, Violations};
 use crate::model::claim::Claim;
 use crate::model::error::{Error, ErrorKind, SetsProblem, Step, TargetProblem};
 use crate::model::event::Event;
@@ -347,7 +347,8 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         done: &mut Vec<StepReport>,
     ) -> Result<(), Error> {
         let Session { conn, settings, .. } = session;
-        let course = Course { direction: goal.direction(), settings: &*settings, listener: self.listener() };
+        let (settings, listener) = (&*settings, self.listener());
+        let course = Course { direction: goal.direction(), settings, listener, goes_on: false };
         let mut alone = None;
         loop {
             self.begin(conn).await?;
@@ -401,8 +402,9 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             conn.rollback().await.map_err(|error| failed("ending the transaction", error))?;
             return Ok(Batch::Alone(Box::new(*first)));
         }
+        let course = Course { goes_on: count < steps.len(), ..course };
         let reports = self.apply(conn, &steps[..count], alone, course).await?;
-        self.commit(conn).await?;
+        self.commit(conn, &steps[..count]).await?;
         Ok(Batch::Committed(reports, steps.len() - count))
     }
 
@@ -473,8 +475,17 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         when_free!(self, conn, conn.begin(), |error| failed("starting a transaction", error))
     }
 
-    pub(crate) async fn commit(&self, conn: &mut DB::Handle<'_>) -> Result<(), Error> {
-        when_free!(self, conn, conn.commit(), |error| failed("committing", error))
+    /// Commits what `steps` did.
+    pub(crate) async fn commit(&self, conn: &mut DB::Handle<'_>, steps: &[Migration<'_, DB>]) -> Result<(), Error> {
+        let mut is_deferred_key = false;
+        let result = when_free!(self, conn, conn.commit(), |error| {
+            is_deferred_key = error.failure == Failure::DeferredKey;
+            failed("committing", error)
+        });
+        if is_deferred_key {
+            engine::check_keys(conn, steps, &Violations::new(), false).await?;
+        }
+        result
     }
 
     pub(crate) fn wait(&self) -> Wait<'_> {

@@ -62,6 +62,18 @@ impl Violation {
             && is_same(1, &self.parent, &other.parent)
     }
 
+    /// Whether these refer to what rows of the other did, in whatever table.
+    fn is_among(&self, other: &Self) -> bool {
+        let keys = |violation: &Self| {
+            let mut keys: Vec<u64> = violation.dangling.iter().map(|dangling| dangling.key).collect();
+            keys.sort_unstable();
+            keys
+        };
+        let mut known = keys(other).into_iter();
+        let is_known = |key: u64| known.by_ref().find(|known| *known >= key) == Some(key);
+        !self.parent.is_empty() && !other.parent.is_empty() && keys(self).into_iter().all(is_known)
+    }
+
     /// How many of its rows are not among those of `before`.
     fn rows_beside(&self, before: &Self) -> u64 {
         // In a table that was rebuilt, a row may have got another number.
@@ -83,15 +95,19 @@ impl Violation {
 }
 
 /// What of `after` was not there `before`: row by row, whatever the tables were called.
-pub(crate) fn more(before: &[Violation], after: Vec<Violation>) -> Vec<Violation> {
-    let grown = |violation: Violation| {
+pub(crate) fn more(before: &[Violation], after: &[Violation]) -> Vec<Violation> {
+    let is_known = |known: &&Violation| after.iter().any(|violation| violation.is_about_the_tables_of(known));
+    let (_, left): (Vec<_>, Vec<_>) = before.iter().partition(is_known);
+    let grown = |violation: &Violation| {
         let of_tables = || before.iter().filter(|known| violation.is_about_the_tables_of(known));
-        // A table that has another's old name is not that one, if that one is there.
+        // A table that has another's old name is not that one, if that one is there. One that was rebuilt and has another
+        // name is known by its rows.
         let known = of_tables().find(|known| known.ids == violation.ids).or_else(|| of_tables().next());
+        let known = known.or_else(|| left.iter().copied().find(|known| violation.is_among(known)));
         let rows = known.map_or(violation.rows, |known| violation.rows_beside(known));
-        (rows > 0).then_some(Violation { rows, ..violation })
+        (rows > 0).then(|| Violation { rows, ..violation.clone() })
     };
-    after.into_iter().filter_map(grown).collect()
+    after.iter().filter_map(grown).collect()
 }
 
 impl fmt::Display for Violation {

@@ -97,7 +97,12 @@ impl Transact for Handle<'_> {
     }
 
     async fn commit(&mut self) -> Result<(), DatabaseError> {
-        Ok(self.0.execute_batch("COMMIT")?)
+        self.0.execute_batch("COMMIT").map_err(|error| {
+            let code = error.sqlite_error().map(|error| error.extended_code);
+            let is_key = code == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY);
+            let error = DatabaseError::from(error);
+            if is_key { DatabaseError { failure: Failure::DeferredKey, ..error } } else { error }
+        })
     }
 
     async fn rollback(&mut self) -> Result<(), DatabaseError> {

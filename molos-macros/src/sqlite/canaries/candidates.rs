@@ -84,7 +84,10 @@ impl Content {
         let time = || humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
         let json = || format!("{{\"canary\":{number}}}");
         match self {
-            Self::Flag => vec![common(Value::Integer(flag.into()))],
+            Self::Flag => {
+                let value = |flag: bool| common(Value::Integer(flag.into()));
+                vec![value(flag), value(!flag), token(Value::Integer(number))]
+            }
             Self::Json => vec![text(json())],
             Self::Time => vec![text(time())],
             Self::Integer => {

@@ -12,9 +12,11 @@ use molos_runtime::rusqlite::{Connection, OptionalExtension as _, Result};
 use molos_runtime::sqlite::catalog::{self, quote};
 
 use crate::check::failure::Failure;
+use crate::check::lineage::Lineage;
 use crate::check::rows::{Canary, DefaultValue, TableRows};
 use crate::check::shadow::{Canaries, Fill, Planted, Variation};
 use crate::diagnostic::Diagnostic;
+use crate::lint::loss;
 use crate::sqlite::canaries::candidates::text;
 use crate::sqlite::canaries::table::has_sequence;
 use crate::sqlite::sandbox::Sandbox;
@@ -64,6 +66,10 @@ impl Canaries<Sandbox> for Planter {
         Ok(read(db, table, self)?)
     }
 
+    fn follow(&mut self, lineage: &Lineage) {
+        self.rename(lineage);
+    }
+
     fn default_of(&self, sandbox: &Sandbox, table: &str, column: &str) -> Result<Option<DefaultValue>, Diagnostic> {
         Ok(default_of(sandbox.conn(), table, column)?)
     }
@@ -74,20 +80,32 @@ fn read(db: Database<'_>, table: &str, planter: &Planter) -> Result<TableRows> {
     let mut statement = db.conn.prepare(&format!("SELECT * FROM {}", quote(table)))?;
     let names = (0..statement.column_count()).map(|at| statement.column_name(at).map(str::to_ascii_lowercase));
     let columns = names.collect::<Result<Vec<String>>>()?;
-    let mut known = TableRows { columns, ..TableRows::default() };
+    let facts = db.schema.schema().table(table).unwrap_or_default();
+    let is_generated = |name: &&String| loss::column(facts, name).is_some_and(|column| column.generated.is_some());
+    let generated = columns.iter().filter(is_generated).cloned().collect();
+    let blank = columns.iter().cloned().collect();
+    let mut known = TableRows { columns, generated, blank, ..TableRows::default() };
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let values = (0..known.columns.len()).map(|at| row.get_ref(at).map(text));
         let values = values.collect::<Result<Vec<_>>>()?;
         known.count += 1;
+        let columns = known.columns.iter().zip(&values);
+        columns.filter(|(_, value)| value.is_some()).for_each(|(column, _)| {
+            known.blank.remove(column);
+        });
         let marks = planter.marks(&values);
-        if !marks.is_empty() || planter.is_indistinct(table) {
+        let is_blank = values.iter().all(Option::is_none);
+        if !marks.is_empty() || is_blank || planter.is_indistinct(table) {
             known.canaries.push(Canary { values, marks });
         }
     }
     known.counts_inserts = db.conn.prepare(&format!("SELECT _rowid_ FROM {}", quote(table))).is_ok();
     if db.schema.schema().table(table).is_some_and(has_sequence) {
         known.sequence = db.conn.query_row(SEQUENCE, [table], |row| row.get(0)).optional()?;
+    }
+    if known.count == 0 {
+        known.blank.clear();
     }
     Ok(known)
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use molos_runtime::rusqlite::types::Value;
-use molos_runtime::rusqlite::{Connection, Result, params_from_iter};
+use molos_runtime::rusqlite::{Connection, Result, Row, params_from_iter};
 use molos_runtime::sqlite::catalog::{Column, quote};
 
+use crate::check::lineage::Lineage;
 use crate::check::shadow::{Fill, Variation};
 use crate::sqlite::canaries::Database;
 use crate::sqlite::canaries::candidates::{Candidate, candidates, may_be_null, text};
@@ -48,9 +49,9 @@ enum Apart {
 
 impl Apart {
     /// The next distance that there can be from a value.
-    fn next(self, value: &Value) -> Self {
+    fn next(self, value: &Value, least: Self) -> Self {
         match (self, value) {
-            (Self::Same, Value::Text(text)) if text.to_uppercase() != *text => Self::Case,
+            (Self::Same, Value::Text(text)) if least == Self::Case && text.to_uppercase() != *text => Self::Case,
             (Self::Same | Self::Case, Value::Text(_)) => Self::Space,
             _ => Self::Other,
         }
@@ -86,6 +87,19 @@ impl Planter {
     /// The tables that got rows or other values since the last call.
     pub(super) fn take_changed(&mut self) -> BTreeSet<String> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// Takes note of other names of tables and columns.
+    pub(super) fn rename(&mut self, lineage: &Lineage) {
+        let table = |name: &str| lineage.after(name).map(ToOwned::to_owned);
+        self.indistinct = self.indistinct.iter().filter_map(|name| table(name)).collect();
+        let passed_over = std::mem::take(&mut self.passed_over).into_iter();
+        let renamed = passed_over.filter_map(|((of, column), count)| {
+            let of = table(&of)?;
+            let column = lineage.column(&of, &column.to_ascii_lowercase())?.to_owned();
+            Some(((of, column), count))
+        });
+        self.passed_over = renamed.collect();
     }
 
     /// Whether no row of this table has a token.
@@ -137,7 +151,7 @@ impl Planter {
                 Fill::Sparse => self.try_to_plant(db, &table, *fill, above).map(drop),
                 Fill::Twin => {
                     if let Some(row) = full.take() {
-                        self.plant_twin(db, &table, row);
+                        self.plant_twins(db, &table, &row);
                     }
                     continue;
                 }
@@ -148,9 +162,28 @@ impl Planter {
         results.into_iter().next().unwrap_or(Ok(()))
     }
 
-    /// Adds a row that differs from `row`, the values of the columns that are written, only where it has to, if there can
-    /// be one.
-    fn plant_twin(&mut self, db: Database<'_>, table: &TableToFill, mut row: Vec<Value>) {
+    /// Adds rows that differ from `row`, the values of the columns that are written, only where they have to: where
+    /// several columns together keep rows apart, one for each of them that may be alike.
+    fn plant_twins(&mut self, db: Database<'_>, table: &TableToFill, row: &[Value]) {
+        let apart = self.plant_twin(db, table, row.to_vec(), Apart::Case, None);
+        if apart.contains(&Apart::Case) {
+            self.plant_twin(db, table, row.to_vec(), Apart::Space, None);
+        }
+        for kept in (0..apart.len()).filter(|place| apart[*place] != Apart::Same) {
+            self.plant_twin(db, table, row.to_vec(), Apart::Case, Some(kept));
+        }
+    }
+
+    /// Adds a row that differs from `row` only where it has to, and not in the column that is `kept`, if there can be one.
+    /// Texts differ by no less than `least`. Returns how each value differs.
+    fn plant_twin(
+        &mut self,
+        db: Database<'_>,
+        table: &TableToFill,
+        mut row: Vec<Value>,
+        least: Apart,
+        kept: Option<usize>,
+    ) -> Vec<Apart> {
         let written = table.written();
         let insert = table.insert();
         let mut apart = vec![Apart::Same; written.len()];
@@ -158,27 +191,28 @@ impl Planter {
             let error = match db.conn.execute(&insert, params_from_iter(&row)) {
                 Ok(_) => {
                     self.changed.insert(table.name.clone());
-                    return;
+                    return apart;
                 }
                 Err(error) => error.to_string(),
             };
             let named = table.named_in(&error);
-            let places = (0..written.len()).filter(|place| named.contains(&written[*place]));
+            let places = (0..written.len()).filter(|place| Some(*place) != kept && named.contains(&written[*place]));
             // A key of another table's stays as it is as long as another column can differ.
             let refers = |place: &usize| table.keys.iter().any(|key| key.from.contains(&written[*place]));
             let mut places: Vec<usize> = places.filter(|place| apart[*place] != Apart::Other).collect();
             places
                 .sort_by_key(|place| (refers(place), apart[*place] == Apart::Same, table.columns[written[*place]].key));
-            let Some(place) = places.first().copied() else { return };
-            apart[place] = apart[place].next(&row[place]);
+            let Some(place) = places.first().copied() else { break };
+            apart[place] = apart[place].next(&row[place], least);
             let other = match (apart[place], &row[place]) {
                 (Apart::Case, Value::Text(text)) => Some(Value::Text(text.to_uppercase())),
-                (Apart::Space, Value::Text(text)) => Some(Value::Text(format!("{} ", text.to_lowercase()))),
+                (Apart::Space, Value::Text(text)) => Some(Value::Text(format!("{text} "))),
                 _ => self.another_value(db, table, written[place]),
             };
-            let Some(other) = other else { return };
+            let Some(other) = other else { break };
             row[place] = other;
         }
+        Vec::new()
     }
 
     /// A value for a column that the newest row does not have.
@@ -189,7 +223,9 @@ impl Planter {
         }
         let column = &table.columns[at];
         let place = self.first_place(table, column);
-        let candidate = candidates(self.next_number(), column, &table.checks, Fill::Full).nth(place)?;
+        let number = self.next_number();
+        let all = || candidates(number, column, &table.checks, Fill::Full).skip(place);
+        let candidate = all().find(|candidate| candidate.token().is_some()).or_else(|| all().next())?;
         self.tokens.extend(candidate.token());
         Some(candidate.value)
     }
@@ -358,7 +394,18 @@ impl Planter {
                 // A column that cannot be changed stays as it is.
                 let _ = self.vary_column(db.conn, table, at, variation);
             }
+            if self.changed.contains(&table.name) && self.has_no_token(db.conn, &table.name).unwrap_or_default() {
+                self.indistinct.insert(table.name.clone());
+            }
         }
+    }
+
+    fn has_no_token(&self, conn: &Connection, table: &str) -> Result<bool> {
+        let mut statement = conn.prepare(&format!("SELECT * FROM {}", quote(table)))?;
+        let width = statement.column_count();
+        let texts = |row: &Row<'_>| (0..width).map(|at| row.get_ref(at).map(text)).collect::<Result<Vec<_>>>();
+        let rows = statement.query_map([], texts)?.collect::<Result<Vec<_>>>()?;
+        Ok(rows.iter().all(|row| self.marks(row).is_empty()))
     }
 
     fn vary_column(&mut self, conn: &Connection, table: &TableToFill, at: usize, variation: Variation) -> Result<()> {
@@ -394,7 +441,7 @@ impl Planter {
                 continue;
             }
             let candidate = candidates(self.last + 1, column, &table.checks, Fill::Full).nth(place);
-            let Some(candidate) = candidate else { break };
+            let Some(candidate) = candidate else { return Ok(()) };
             if put(&candidate.value) {
                 self.tokens.extend(candidate.token());
                 if variation == Variation::OtherKind {
@@ -410,7 +457,9 @@ impl Planter {
     /// The place of the first candidate to try in a column.
     fn first_place(&self, table: &TableToFill, column: &Column) -> usize {
         let mut known = self.passed_over.iter();
-        known.find(|((of, name), _)| *of == table.name && *name == column.name).map_or(0, |(_, place)| *place)
+        known
+            .find(|((of, name), _)| *of == table.name && name.eq_ignore_ascii_case(&column.name))
+            .map_or(0, |(_, place)| *place)
     }
 }
 

@@ -72,6 +72,10 @@ impl TableToFill {
         let having = |said: &BTreeSet<String>| -> Vec<usize> {
             (0..self.columns.len()).filter(|at| said.contains(&self.columns[*at].name.to_ascii_lowercase())).collect()
         };
+        // SQLite puts no quotes around the names, of which one may be several words.
+        let whole = message.to_ascii_lowercase();
+        let columns = self.columns.iter().map(|column| column.name.to_ascii_lowercase());
+        said.extend(columns.filter(|name| whole.contains(&format!(".{name}"))));
         let named = having(&said);
         if !named.is_empty() {
             return named;

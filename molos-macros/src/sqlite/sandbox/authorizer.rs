@@ -7,6 +7,7 @@ use molos_runtime::HISTORY_TABLE;
 use molos_runtime::rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
 use molos_runtime::rusqlite::{Connection, Result};
 
+use crate::check::lineage::TableEvent;
 use crate::check::shadow::Effects;
 use crate::sqlite::sandbox::trace::{Refusal, State, Watch};
 use crate::sqlite::sandbox::versions::done;
@@ -34,6 +35,7 @@ fn authorize(state: &mut State, context: &AuthContext<'_>) -> Authorization {
     if !state.watching {
         return Authorization::Allow;
     }
+    note_flow(state, &context.action);
     note_tables(&mut state.trace.effects, &context.action);
     note_change(&mut state.trace.change, &context.action);
     let refusal = match context.action {
@@ -94,6 +96,29 @@ pub(super) fn only_adds(script: &str) -> bool {
     !words.contains("rename") && !words.contains("drop")
 }
 
+/// Notes which columns a statement reads to write to which tables.
+fn note_flow(state: &mut State, action: &AuthAction<'_>) {
+    match action {
+        AuthAction::CreateTable { table_name } | AuthAction::CreateTempTable { table_name } => {
+            state.described = Some(table_name.to_ascii_lowercase());
+            state.targets.insert(table_name.to_ascii_lowercase());
+        }
+        AuthAction::CreateIndex { table_name, .. } => state.described = Some(table_name.to_ascii_lowercase()),
+        AuthAction::Insert { table_name } | AuthAction::Update { table_name, .. }
+            if !table_name.starts_with("sqlite_") =>
+        {
+            state.targets.insert(table_name.to_ascii_lowercase());
+        }
+        AuthAction::Read { table_name, column_name } => {
+            let table = table_name.to_ascii_lowercase();
+            if state.described.as_ref() != Some(&table) {
+                state.reads.insert((table, column_name.to_ascii_lowercase()));
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Notes which tables an action is about, SQLite's own and temporary ones among them.
 fn note_tables(effects: &mut Effects, action: &AuthAction<'_>) {
     let add = |tables: &mut BTreeSet<String>, table: &str| {
@@ -119,8 +144,16 @@ fn note_tables(effects: &mut Effects, action: &AuthAction<'_>) {
             add(&mut effects.used, table_name);
             add(&mut effects.altered, table_name);
         }
-        AuthAction::CreateTable { table_name } | AuthAction::DropTable { table_name } => {
+        AuthAction::CreateTable { table_name } => {
             add(&mut effects.replaced, table_name);
+            effects.events.push(TableEvent::Created(table_name.to_ascii_lowercase()));
+        }
+        AuthAction::CreateTempTable { table_name } => {
+            effects.events.push(TableEvent::Created(table_name.to_ascii_lowercase()));
+        }
+        AuthAction::DropTable { table_name } => {
+            add(&mut effects.replaced, table_name);
+            effects.events.push(TableEvent::Dropped(table_name.to_ascii_lowercase()));
         }
         _ => {}
     }

@@ -35,7 +35,7 @@ impl Sandbox {
     /// Runs a step and checks the foreign keys after it, inside of the open transaction.
     pub(crate) fn apply(&mut self, migration: Migration<'_>, direction: Direction) -> Result<(), Error> {
         let settings = self.settings;
-        let course = engine::Course { direction, settings: &settings, listener: Listener::default() };
+        let course = engine::Course { direction, settings: &settings, listener: Listener::default(), goes_on: false };
         ready(engine::run(self, &[migration], None, course)).map(drop)
     }
 }
@@ -79,8 +79,10 @@ impl Run for Sandbox {
         self.script.push('\n');
         self.watch.lock().next_statement();
         let result = self.handle().execute(statement).await;
-        if let Err(error) = &result {
-            self.watch.lock().trace.failed = Some(failed_statement(statement, error));
+        let state = &mut *self.watch.lock();
+        match &result {
+            Ok(()) => state.ran(statement.sql),
+            Err(error) => state.trace.failed = Some(failed_statement(statement, error)),
         }
         result
     }

@@ -1,5 +1,6 @@
 //! What a migration may do while it is checked: be a database, and nothing else.
 
+mod altering;
 mod authorizer;
 mod connection;
 mod functions;

@@ -1,10 +1,13 @@
 //! What the sandbox saw a script do.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use molos_runtime::__private::sqlite::Change;
 
+use crate::check::lineage::TableEvent;
 use crate::check::shadow::Effects;
+use crate::sqlite::sandbox::altering::{altering, copied_whole};
 
 /// What the sandbox saw of the script that ran last.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +71,12 @@ pub(super) struct State {
     pub(super) instructions: i64,
     /// Whether a statement before the one that is looked at may have changed rows.
     pub(super) has_written: bool,
+    /// The table that the statement creates or makes an index on, whose columns it names, but does not read.
+    pub(super) described: Option<String>,
+    /// The columns that the statement reads, each with its table.
+    pub(super) reads: BTreeSet<(String, String)>,
+    /// The tables that it writes to.
+    pub(super) targets: BTreeSet<String>,
     /// How many rows with an id were inserted, temporary ones among them.
     pub(super) inserts: usize,
     /// Whether one of them has inserted a row that has an id.
@@ -76,10 +85,25 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Takes note of a statement that has run.
+    pub(super) fn ran(&mut self, statement: &str) {
+        let whole = self.reads.is_empty().then(|| copied_whole(statement)).flatten().map(|table| (table, None));
+        let reads = self.reads.iter().map(|(table, column)| (table.clone(), Some(column.clone()))).chain(whole);
+        for (table, column) in reads {
+            let read =
+                |into: &String| TableEvent::Read { table: table.clone(), column: column.clone(), into: into.clone() };
+            self.trace.effects.events.extend(self.targets.iter().map(read));
+        }
+        self.trace.effects.events.extend(altering(statement));
+    }
+
     /// Takes note of what is known when another statement begins.
     pub(super) fn next_statement(&mut self) {
         self.has_written = self.trace.effects.written.iter().any(|table| !table.starts_with("sqlite_"));
         self.has_inserted = self.inserts > 0;
+        self.described = None;
+        self.reads.clear();
+        self.targets.clear();
     }
 }
 

@@ -10,8 +10,8 @@ use molos_runtime::rusqlite::{Connection, ffi};
 use molos_runtime::{Error, ErrorKind, Loss, Migrations, Migrator, Schema};
 
 use super::rows::{self, RowSeed, Rows};
-use super::schema::{Id, Schema as Described, Table};
-use super::steps::{Action, File, Unprovable, files};
+use super::schema::{Column, Id, Schema as Described, Table};
+use super::steps::{Action, File, Flow, Unprovable, files};
 use crate::check::{Checked, LossesOfMigration, check};
 use crate::dialect::Dialect as _;
 use crate::input::Input;
@@ -41,6 +41,8 @@ pub(super) enum Seen {
     Allowed,
     /// A step failed as the macro had said.
     FailedAsTold,
+    /// A step on the way leaves a key that cannot be enforced.
+    Unenforceable,
     /// A step failed for a reason in the small print.
     Unprovable(Unprovable),
 }
@@ -143,12 +145,21 @@ struct Trial<'t> {
     rows: &'t [RowSeed],
 }
 
-/// Rows of a table that are gone, or values of a column.
-type Taken = BTreeSet<(Id, Option<Id>)>;
+/// Tables whose rows are gone, and columns whose values are.
+type Losses = BTreeSet<(Id, Option<Id>)>;
+
+/// What a file took from the rows of a user.
+#[derive(Default)]
+struct Taken {
+    /// What has to be said.
+    surely: Losses,
+    /// What may be said: it is in another column, or in a row that cannot be made up.
+    perhaps: Losses,
+}
 
 impl Trial<'_> {
     fn run(&self) -> Result<Seen, String> {
-        let (mut stepwise, mut jump) = (self.user()?, self.user()?);
+        let (Some(mut stepwise), Some(mut jump)) = (self.user()?, self.user()?) else { return Ok(Seen::Unenforceable) };
         let mut failed = None;
         for at in self.applied..self.files.len() {
             if let Some(seen) = self.step(&mut stepwise, at)? {
@@ -165,7 +176,11 @@ impl Trial<'_> {
                 Ok(if is_clean { Seen::Clean } else { Seen::Allowed })
             }
             (Some((version, seen)), Err(error)) => {
-                if error.step().is_some_and(|step| step.version != version) {
+                let later = error.step().filter(|step| step.version > version).map(|step| step.version);
+                // Keys are looked at when the last step has run.
+                let later = later.and_then(|version| usize::try_from(version - 1).ok());
+                let is_explained = later.is_some_and(|at| self.explain(&error, at).is_ok());
+                if error.step().is_some_and(|step| step.version != version) && !is_explained {
                     return Err(format!("fails at {version} step by step, and otherwise in a jump: {}", all(&error)));
                 }
                 same("after a jump that failed", &before, &dump(&jump)?)?;
@@ -177,13 +192,16 @@ impl Trial<'_> {
         }
     }
 
-    /// A database of a user, with the rows.
-    fn user(&self) -> Result<Connection, String> {
+    /// A database of a user, with the rows; none where the files so far are not a whole program's.
+    fn user(&self) -> Result<Option<Connection>, String> {
         let mut conn = Connection::open_in_memory().map_err(|error| error.to_string())?;
         let applied = Migrator::new(self.migrations).up_to(version(self.applied - 1)).migrate(&mut conn);
-        applied.map_err(|error| format!("fails without rows: {}", all(&error)))?;
+        if let Err(error) = applied {
+            let is_unenforceable = is_unenforceable(&error);
+            return if is_unenforceable { Ok(None) } else { Err(format!("fails without rows: {}", all(&error))) };
+        }
         rows::insert(&conn, &self.files[self.applied - 1].schema, self.rows).map_err(|error| error.to_string())?;
-        Ok(conn)
+        Ok(Some(conn))
     }
 
     /// Applies a file, and compares the rows with what was said of it.
@@ -216,6 +234,8 @@ impl Trial<'_> {
                 let of_kind = reasons(error);
                 line.and_then(|risks| of_kind.iter().find(|reason| risks.contains(reason)))
             }
+            // It may be one that a later file makes enforceable.
+            _ if is_unenforceable(error) => return Ok(Seen::Unenforceable),
             ErrorKind::ForeignKeys { .. } => {
                 risks.iter().flatten().find(|risk| matches!(risk, Unprovable::Dangling | Unprovable::Value))
             }
@@ -255,7 +275,7 @@ impl Trial<'_> {
             };
             tables.iter().flat_map(of).collect::<Vec<_>>()
         };
-        for loss in taken {
+        for loss in &taken.surely {
             let names = names(loss);
             if !names.iter().any(|name| said.contains(name)) {
                 return Err(format!("{} takes {names:?}, and that was not said: {said:?}", version(at)));
@@ -267,8 +287,10 @@ impl Trial<'_> {
         if file.flow.is_conditional {
             return Ok(());
         }
-        let taken: BTreeSet<String> = taken.iter().flat_map(names).collect();
-        match planned.difference(&taken).next() {
+        let taken: BTreeSet<String> = taken.surely.union(&taken.perhaps).flat_map(names).collect();
+        let is_taken =
+            |name: &&String| taken.contains(name.split('.').next().unwrap_or_default()) || taken.contains(*name);
+        match planned.iter().find(|name| !is_taken(name)) {
             Some(name) => Err(format!("the plan for {} says that {name} is lost, and it is not", version(at))),
             None => Ok(()),
         }
@@ -290,12 +312,20 @@ impl Trial<'_> {
         same("the history, compared with a new one", &history(&new)?, &history(jump)?)?;
         match Migrator::new(self.migrations).verify(jump) {
             // Rows that referred to nothing before do so afterwards.
-            Err(error) if matches!(error.kind(), ErrorKind::ForeignKeys { .. }) && rows::dangle(&self.user()?) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::ForeignKeys { .. })
+                    && self.user()?.is_some_and(|conn| rows::dangle(&conn)) =>
+            {
                 Ok(())
             }
             verified => verified.map_err(|error| format!("is not as the macro found it: {}", all(&error))),
         }
     }
+}
+
+/// Whether the schema has a key that cannot be enforced, which a later file may make one that can.
+fn is_unenforceable(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::ForeignKeys { violations, .. } if violations.iter().all(|it| it.parent.is_empty()))
 }
 
 fn version(at: usize) -> i64 {
@@ -316,21 +346,22 @@ fn same(when: &str, one: &[String], other: &[String]) -> Result<(), String> {
 }
 
 fn all(error: &Error) -> String {
-    format!("{error} {:?}", error.kind())
+    format!("{error:#} {:?}", error.kind())
 }
 
 /// What in the small print may make a statement fail so.
 fn reasons(error: &Error) -> &'static [Unprovable] {
-    use Unprovable::{Check, Dangling, Seed, Type, Value};
+    use Unprovable::{Check, Dangling, NullKey, Seed, Type, Value};
     let mut source = error.source();
     while let Some(error) = source {
         if let Some(error) = error.downcast_ref::<molos_runtime::rusqlite::Error>() {
             return match error.sqlite_error().map(|error| error.extended_code) {
                 Some(ffi::SQLITE_CONSTRAINT_CHECK) => &[Check],
                 Some(ffi::SQLITE_CONSTRAINT_DATATYPE | ffi::SQLITE_MISMATCH) => &[Type],
-                Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => &[Seed, Value],
+                Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => &[Seed, Value, Type],
                 Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => &[Dangling],
-                Some(ffi::SQLITE_CONSTRAINT_NOTNULL | ffi::SQLITE_ERROR) => &[Value],
+                Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => &[Value, NullKey],
+                Some(ffi::SQLITE_ERROR) => &[Value],
                 _ => &[],
             };
         }
@@ -342,7 +373,10 @@ fn reasons(error: &Error) -> &'static [Unprovable] {
 /// A value as it reads, whatever type a column makes of it.
 fn read(value: &Value) -> String {
     match value {
-        Value::Text(text) => text.clone(),
+        Value::Text(text) => match text.parse() {
+            Ok(number) if text.contains('.') => read(&Value::Real(number)),
+            _ => text.clone(),
+        },
         Value::Integer(number) => number.to_string(),
         #[expect(clippy::cast_possible_truncation, reason = "it is as large as an integer, or printed as it is")]
         Value::Real(number) if number.fract() == 0.0 && number.abs() < 1e18 => (*number as i64).to_string(),
@@ -353,49 +387,70 @@ fn read(value: &Value) -> String {
 
 /// What is not there any more after a file, and not because the file names its value.
 fn taken((before, rows): (&Described, &BTreeMap<Id, Rows>), (file, after): (&File, &BTreeMap<Id, Rows>)) -> Taken {
-    let mut taken = Taken::new();
+    let mut taken = Taken::default();
     for table in &before.tables {
-        let old = &rows[&table.id];
+        let all = &rows[&table.id];
         let (Some(now), Some(new)) = (after.get(&table.id), file.schema.table(table.id)) else {
-            taken.extend((!old.is_empty()).then_some((table.id, None)));
+            taken.surely.extend((!all.is_empty()).then_some((table.id, None)));
             continue;
         };
         if file.flow.by_value.contains(&table.id) {
+            taken.perhaps.insert((table.id, None));
             continue;
         }
-        if now.len() < old.len() {
-            taken.insert((table.id, None));
-        }
-        let mut whole = Vec::new();
-        for column in table.written() {
-            let id = column.id;
-            let values = |rows: &Rows| counted(rows.iter().map(|row| row.get(&id).filter(|it| **it != Value::Null)));
-            let (had, has) = (values(old), values(now));
-            if file.flow.by_value.contains(&id) {
-                continue;
-            }
-            let is_lost = if new.column(id).is_none() {
-                !had.is_empty()
-            } else if file.flow.changed.contains(&id) {
-                !had.is_empty() && has.is_empty()
-            } else {
-                whole.extend(old.iter().all(|row| row[&id] != Value::Null).then_some(id));
-                !is_within(&had, &has)
-            };
-            taken.extend(is_lost.then_some((table.id, Some(id))));
-        }
-        let rows = |rows: &Rows| {
-            let text = |row: &BTreeMap<Id, Value>| whole.iter().map(|id| row.get(id).map(read)).collect::<Vec<_>>();
-            let mut counts = BTreeMap::new();
-            for row in rows {
-                *counts.entry(text(row)).or_insert(0_usize) += 1;
-            }
-            counts
-        };
-        let is_known = taken.iter().any(|(of, _)| *of == table.id);
-        taken.extend((!is_known && !is_within(&rows(old), &rows(now))).then_some((table.id, None)));
+        taken.perhaps.extend(taken_from(table, all, (new, now), &file.flow).0);
+        // Made-up rows have no `NULL` in a key.
+        let has_key = |row: &&BTreeMap<Id, Value>| table.key_columns().all(|column| row[&column.id] != Value::Null);
+        let (gone, moved) = taken_from(table, &all.iter().filter(has_key).cloned().collect(), (new, now), &file.flow);
+        taken.surely.extend(gone);
+        taken.perhaps.extend(moved);
     }
     taken
+}
+
+/// What is gone from a table, and what is in another column of it.
+fn taken_from(table: &Table, old: &Rows, (new, now): (&Table, &Rows), flow: &Flow) -> (Losses, Losses) {
+    let (mut gone, mut moved) = (Losses::new(), Losses::new());
+    if now.len() < old.len() {
+        gone.insert((table.id, None));
+    }
+    let mut whole = Vec::new();
+    for column in table.written() {
+        let id = column.id;
+        let (had, has) = (values_of(old, id), values_of(now, id));
+        if flow.by_value.contains(&id) {
+            moved.insert((table.id, Some(id)));
+            continue;
+        }
+        let is_lost = if new.column(id).is_none() {
+            !had.is_empty()
+        } else if flow.changed.contains(&id) {
+            !had.is_empty() && has.is_empty()
+        } else {
+            whole.extend(old.iter().all(|row| row[&id] != Value::Null).then_some(id));
+            !is_within(&had, &has)
+        };
+        let is_overwritten = |other: Id| values_of(old, other) != values_of(now, other);
+        let is_in =
+            |other: &Column| other.id != id && is_overwritten(other.id) && is_within(&had, &values_of(now, other.id));
+        let into = if is_lost && new.written().any(is_in) { &mut moved } else { &mut gone };
+        into.extend(is_lost.then_some((table.id, Some(id))));
+    }
+    let rows = |rows: &Rows| {
+        let text = |row: &BTreeMap<Id, Value>| whole.iter().map(|id| row.get(id).map(read)).collect::<Vec<_>>();
+        let mut counts = BTreeMap::new();
+        for row in rows {
+            *counts.entry(text(row)).or_insert(0_usize) += 1;
+        }
+        counts
+    };
+    gone.extend((gone.is_empty() && !is_within(&rows(old), &rows(now))).then_some((table.id, None)));
+    (gone, moved)
+}
+
+/// How often each value is in a column.
+fn values_of(rows: &Rows, id: Id) -> BTreeMap<String, usize> {
+    counted(rows.iter().map(|row| row.get(&id).filter(|it| **it != Value::Null)))
 }
 
 fn counted<'v>(values: impl Iterator<Item = Option<&'v Value>>) -> BTreeMap<String, usize> {

@@ -291,6 +291,15 @@ impl Table {
             .try_fold(text.to_owned(), |text, (at, id)| Some(text.replace(&format!("{{{at}}}"), &self.quoted(*id)?)))
     }
 
+    /// The columns of its key.
+    pub(super) fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        let count = match self.key {
+            Key::Columns(count) => count,
+            Key::None | Key::Rowid | Key::Autoincrement => 0,
+        };
+        self.columns.iter().take(count)
+    }
+
     /// The columns that can be written.
     pub(super) fn written(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(|column| column.generated.is_none())

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::schema::{
-    ACTIONS, CHECKS, COLLATIONS, ColumnSeed, Id, Key, Object, STRICT_TYPES, Schema, TYPES, Table, TableSeed, column,
-    column_name, quoted, table,
+    ACTIONS, CHECKS, COLLATIONS, Column, ColumnSeed, Id, Key, Object, STRICT_TYPES, Schema, TYPES, Table, TableSeed,
+    column, column_name, quoted, table,
 };
 
 /// A file of migrations.
@@ -41,6 +41,7 @@ pub(super) enum Unprovable {
     Value,
     Seed,
     Dangling,
+    NullKey,
 }
 
 #[derive(Clone, Debug)]
@@ -195,7 +196,9 @@ impl Action {
                     ),
                 };
                 let is_by_value = *unique && part.contains("substr");
-                let risks = is_by_value.then_some(Unprovable::Value).into_iter().collect();
+                let is_text = [first, second].iter().all(|id| table.column(*id).is_some_and(is_text));
+                let of_type = (*unique && !is_text).then_some(Unprovable::Type);
+                let risks = is_by_value.then_some(Unprovable::Value).into_iter().chain(of_type).collect();
                 add(schema, object, risks)
             }
             Self::View { table, column } => {
@@ -224,11 +227,12 @@ impl Action {
                 let to = to.replace("{0}", &name).replace("{1}", &quoted(&other.name));
                 let condition = condition.replace("{0}", &name);
                 flow.changed.insert(column.id);
-                flow.by_value.extend(by_value.then_some(column.id));
+                flow.by_value.extend((*by_value || *picks).then_some(column.id));
                 flow.by_value.extend((*or == " OR REPLACE" && (*by_value || *picks)).then_some(table.id));
                 flow.fire(schema, column.id);
+                flow.by_value.extend(flow.changed.iter().copied().filter(|_| *picks));
                 let mut risks = risks_of_values(&table, column.id, *by_value || *picks);
-                risks.extend(has_keys_on.then_some(Unprovable::Dangling));
+                risks.extend((has_keys_on || column.references.is_some()).then_some(Unprovable::Dangling));
                 Some(vec![(format!("UPDATE{or} {} SET {name} = {to}{condition}", quoted(&table.name)), risks)])
             }
             Self::Delete { table, column, condition: (condition, by_value) } => {
@@ -283,7 +287,7 @@ impl Action {
             Self::Rebuild(rebuild) => rebuild.condition.is_some() || rebuild.copy != "INSERT",
             Self::Update { condition: (condition, _), or, .. } => !condition.is_empty() || !or.is_empty(),
             Self::Delete { condition: (condition, _), .. } => !condition.is_empty(),
-            Self::Insert { or, .. } => !or.is_empty(),
+            Self::Insert { or, after_delete, .. } => !or.is_empty() || *after_delete,
             Self::DeleteTwins { .. } => true,
             _ => false,
         }
@@ -302,12 +306,16 @@ fn drop_of(object: &Object) -> String {
     format!("DROP {} {}", object.kind.trim_start_matches("UNIQUE "), quoted(&object.name))
 }
 
+fn is_text(column: &Column) -> bool {
+    column.declared.contains("TEXT")
+}
+
 /// How other values in a column can fail.
 fn risks_of_values(table: &Table, column: Id, by_value: bool) -> Risks {
     let is_checked = table.checks.iter().any(|(_, columns)| columns.contains(&column));
     let check = is_checked.then_some(Unprovable::Check);
     let is_number = matches!(table.key, Key::Rowid | Key::Autoincrement) && table.columns[0].id == column;
-    let of_type = (table.strict || is_number).then_some(Unprovable::Type);
+    let of_type = (table.strict || is_number || !table.column(column).is_some_and(is_text)).then_some(Unprovable::Type);
     check.into_iter().chain(of_type).chain(by_value.then_some(Unprovable::Value)).collect()
 }
 
@@ -352,7 +360,12 @@ impl Rebuild {
         if new.columns.is_empty() {
             return None;
         }
-        risks.extend(new.strict.then_some(Unprovable::Type));
+        let is_number = matches!(new.key, Key::Rowid | Key::Autoincrement);
+        let is_own = |(id, from): &(Id, String)| *id != new.columns[0].id || old.quoted(*id).as_ref() == Some(from);
+        let from_others = is_number && (old.key != new.key || !from.iter().all(is_own));
+        let takes_null = matches!(old.key, Key::Columns(_)) && !old.strict && !old.without_rowid;
+        risks.extend(takes_null.then_some(Unprovable::NullKey));
+        risks.extend((new.strict || from_others).then_some(Unprovable::Type));
         flow.by_value.extend(is_filtered.then_some(old.id));
         flow.fire(schema, old.id);
         let written: Vec<&(Id, String)> =

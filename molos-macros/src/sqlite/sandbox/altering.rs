@@ -1,0 +1,121 @@
+//! What a statement says of tables that SQLite does not ask about.
+
+use molos_runtime::__private::script::TokenKind;
+use molos_runtime::__private::sqlite::tokens;
+
+use crate::check::lineage::TableEvent;
+
+/// What `statement` does, if it is an `ALTER TABLE` that renames or drops something.
+pub(super) fn altering(statement: &str) -> Option<TableEvent> {
+    let parts = parts(statement);
+    let mut parts = parts.iter().map(String::as_str).peekable();
+    take(&mut parts, "alter")?;
+    take(&mut parts, "table")?;
+    let mut table = name(parts.next()?);
+    if take(&mut parts, ".").is_some() {
+        if table != "main" {
+            return None;
+        }
+        table = name(parts.next()?);
+    }
+    if take(&mut parts, "drop").is_some() {
+        take(&mut parts, "column");
+        return Some(TableEvent::ColumnDropped(table, name(parts.next()?)));
+    }
+    take(&mut parts, "rename")?;
+    if take(&mut parts, "to").is_some() {
+        return Some(TableEvent::Renamed(table, name(parts.next()?)));
+    }
+    take(&mut parts, "column");
+    let old = name(parts.next()?);
+    take(&mut parts, "to")?;
+    Some(TableEvent::ColumnRenamed(table, old, name(parts.next()?)))
+}
+
+/// The table that `INSERT … SELECT * FROM …` reads: SQLite copies it without a look at its columns.
+pub(super) fn copied_whole(statement: &str) -> Option<String> {
+    let parts = parts(statement);
+    let from = parts.iter().position(|part| part.eq_ignore_ascii_case("from"))?;
+    let [star, from @ ..] = &parts[from.checked_sub(1)?..] else { return None };
+    let table = match from {
+        [_, _, dot, table, ..] if dot == "." => table,
+        [_, table, ..] => table,
+        _ => return None,
+    };
+    (star == "*").then(|| name(table))
+}
+
+/// The words, names and signs of a statement.
+fn parts(statement: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut end_of_quoted = None;
+    for token in tokens(statement) {
+        let text = &statement[token.range.clone()];
+        let is_quoted = token.kind == TokenKind::Quoted;
+        match (token.kind, parts.last_mut()) {
+            (TokenKind::Space | TokenKind::Comment | TokenKind::Semicolon, _) => {}
+            // A quote in a name is doubled, and so looks like the end of one and the beginning of another.
+            (TokenKind::Quoted, Some(part)) if end_of_quoted == Some(token.range.start) => part.push_str(text),
+            _ => parts.push(text.to_owned()),
+        }
+        end_of_quoted = is_quoted.then_some(token.range.end);
+    }
+    parts
+}
+
+/// Goes over the next part if it is this keyword or sign.
+fn take<'p>(parts: &mut std::iter::Peekable<impl Iterator<Item = &'p str>>, keyword: &str) -> Option<()> {
+    parts.next_if(|part| part.eq_ignore_ascii_case(keyword)).map(drop)
+}
+
+/// A name without its quotes, in lower case.
+fn name(part: &str) -> String {
+    let inside = |quote: char, close: char| part.strip_prefix(quote)?.strip_suffix(close);
+    let bare = match part.chars().next() {
+        Some(quote @ ('"' | '`' | '\'')) => {
+            inside(quote, quote).map(|it| it.replace(&format!("{quote}{quote}"), &quote.to_string()))
+        }
+        Some('[') => inside('[', ']').map(ToOwned::to_owned),
+        _ => None,
+    };
+    bare.unwrap_or_else(|| part.to_owned()).to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TableEvent::{ColumnDropped, ColumnRenamed, Renamed};
+    use super::*;
+
+    #[test]
+    fn names_are_read_however_they_are_written() {
+        let own = ToOwned::to_owned;
+        let table = |old: &str, new: &str| Some(Renamed(own(old), own(new)));
+        let column = |old: &str, new: &str| Some(ColumnRenamed(own("a"), own(old), own(new)));
+        for (sql, expected) in [
+            ("ALTER TABLE a RENAME TO b", table("a", "b")),
+            ("/* x */ alter table Main . [A b] rename to \"c\"\"D\" -- e", table("a b", "c\"d")),
+            ("ALTER TABLE 'a' RENAME TO `b`;", table("a", "b")),
+            ("ALTER TABLE \"alter\" RENAME TO \"rename\"", table("alter", "rename")),
+            ("ALTER TABLE temp.a RENAME TO b", None),
+            ("ALTER TABLE a RENAME B TO c", column("b", "c")),
+            ("ALTER TABLE a RENAME COLUMN rename TO \"to\"", column("rename", "to")),
+            ("ALTER TABLE a RENAME \"to\" TO b", column("to", "b")),
+            ("ALTER TABLE a RENAME COLUMN \"x\"\"y\" TO [z]", column("x\"y", "z")),
+            ("ALTER TABLE a DROP COLUMN b", Some(ColumnDropped(own("a"), own("b")))),
+            ("ALTER TABLE a DROP b", Some(ColumnDropped(own("a"), own("b")))),
+            ("ALTER TABLE a ADD COLUMN b", None),
+            ("CREATE TABLE a (b)", None),
+        ] {
+            assert_eq!(altering(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_copy_of_a_whole_table_is_seen() {
+        let copied = |sql| copied_whole(sql).unwrap_or_default();
+        assert_eq!(copied("INSERT INTO a SELECT * FROM b"), "b");
+        assert_eq!(copied("INSERT INTO a SELECT * FROM main.[B c] WHERE 1"), "b c");
+        assert_eq!(copied("INSERT INTO a VALUES (1)"), "");
+        assert_eq!(copied("INSERT INTO a SELECT b FROM c"), "");
+    }
+}
