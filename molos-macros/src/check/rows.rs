@@ -61,6 +61,8 @@ pub(crate) enum RowLoss {
     Column(String, Option<String>),
     /// This column is `NULL` in every row.
     Cleared(String),
+    /// The values of this column are in a new one.
+    Moved(String, String),
     /// The next id is one that was given out before.
     Sequence,
 }
@@ -111,6 +113,11 @@ impl TableRows {
             }
             let comes_from = |other: &&String| *other != column && !now.is_empty() && self.values(other) == now;
             let other = self.columns.iter().find(comes_from).filter(|_| before.is_disjoint(&now));
+            let is_new = |new: &&String| !self.columns.contains(new) && before.is_subset(&after.values(new));
+            if let Some(new) = after.columns.iter().filter(|_| is_certain).find(is_new) {
+                losses.push(RowLoss::Moved(column.clone(), new.clone()));
+                continue;
+            }
             let is_lost = !before.is_subset(&now) && after.is_at_default(column, &default_of)?;
             if other.is_some() || unread.contains(column) || is_lost {
                 losses.push(RowLoss::Column(column.clone(), other.cloned()));
@@ -187,14 +194,14 @@ impl TableRows {
 
     /// The columns that no canary has a value in any more, whose values are in no other column either.
     fn cleared(&self, after: &Self) -> impl Iterator<Item = String> {
-        let everywhere: BTreeSet<&str> =
-            after.canaries.iter().flat_map(|row| &row.values).flatten().map(String::as_str).collect();
+        let new = |column: &String| after.values(column).difference(&self.values(column)).copied().collect::<Vec<_>>();
+        let elsewhere: BTreeSet<&str> = after.columns.iter().flat_map(new).collect();
         let is_cleared = move |column: &&String| {
             let before = self.values(column);
             let is_stored = after.columns.contains(column) && !self.generated.contains(*column);
             let has_none =
                 after.blank.contains(*column) || !after.canaries.is_empty() && after.values(column).is_empty();
-            is_stored && !before.is_empty() && has_none && !before.is_subset(&everywhere)
+            is_stored && !before.is_empty() && has_none && !before.is_subset(&elsewhere)
         };
         self.columns.iter().filter(is_cleared).cloned().collect::<Vec<_>>().into_iter()
     }

@@ -402,6 +402,7 @@ fn report(losses: &mut Losses<'_>, table: &str, loss: RowLoss) {
             let what = format!("sets `{table}.{column}` to NULL in every row");
             losses.add_loss(DATA_LOSS, (table.to_owned(), Some(column.clone())), &["update", table, &column], &what);
         }
+        RowLoss::Moved(column, new) => losses.rename_column(table, &column, &new),
         RowLoss::Sequence => {
             let what = format!("lets `{table}` give out ids that it has given out before");
             losses.add(SEQUENCE_RESET, table.to_owned(), &["drop", table], &what);

@@ -18,6 +18,8 @@ use crate::read::file::{MigrationFile, Script};
 pub(crate) struct Rules {
     /// Whether a column of the first declared type can hold values that one of the second cannot. In lower case.
     pub(crate) is_narrower: fn(&str, &str) -> bool,
+    /// The words of a statement that leaves out rows which a constraint does not accept.
+    pub(crate) ignoring: &'static [&'static str],
     /// When somebody would notice that a view or trigger refers to what is not there.
     pub(crate) broken_reference: &'static str,
     /// What the numbers that the database gives out start from after a rebuild.
@@ -42,6 +44,13 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, lineage: &Lineage, mu
     for it in changed.iter().filter(|it| it.object.kind == ObjectKind::Table && it.before.is_some()) {
         let name = &it.object.name;
         let before = it.before.as_deref().unwrap_or_default();
+        let after = it.after.as_deref().unwrap_or_default();
+        let is_new_check = |fact: &&Fact| matches!(fact, Fact::Check(_)) && !before.contains(fact);
+        let ignoring = losses.rules.ignoring;
+        if let Some(Fact::Check(check)) = after.iter().find(is_new_check).filter(|_| losses.says(ignoring)) {
+            let what = format!("leaves out rows of `{name}` that `CHECK ({})` does not accept", check.condition);
+            losses.add_loss(DATA_LOSS, (lineage.before(name).unwrap_or(name).to_owned(), None), ignoring, &what);
+        }
         if let Some(after) = &it.after {
             losses.of_columns((lineage.before(name).unwrap_or(name), name), (before, after), lineage);
         } else {
@@ -174,7 +183,8 @@ impl<'f> Losses<'f> {
         self.found.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
     }
 
-    fn rename_column(&mut self, table: &str, column: &str, new: &str) {
+    /// Adds a column that is there under another name.
+    pub(crate) fn rename_column(&mut self, table: &str, column: &str, new: &str) {
         let subject = format!("{table}.{column}");
         let what = format!("renames `{subject}` to `{new}`");
         self.add(RENAME_COLUMN, subject, &[column, new], &what);

@@ -41,7 +41,8 @@ pub(super) fn candidates<'c>(
     let own: Vec<&CheckConstraint> = checks.iter().filter(|check| check.words.contains(&name)).collect();
     let contents = contents(&column.declared_type.to_ascii_lowercase()).iter();
     let flag = flag(column, fill, number);
-    null.into_iter().chain(contents.flat_map(move |content| content.candidates(number, flag, &own)))
+    let literals: Vec<Candidate> = own.iter().flat_map(|check| check.literals()).collect();
+    null.into_iter().chain(contents.flat_map(move |content| content.candidates(number, flag, &own))).chain(literals)
 }
 
 /// Yes or no: in a full row what the default is not, so that it is seen when the column is left out of a copy.
@@ -72,16 +73,26 @@ fn contents(declared: &str) -> &'static [Content] {
     }
 }
 
+impl CheckConstraint {
+    /// The values that it names, whatever the column's type.
+    fn literals(&self) -> impl Iterator<Item = Candidate> {
+        let strings = self.strings.iter().cloned().map(Value::Text);
+        let values = strings.chain(self.numbers.iter().copied().map(Value::Integer));
+        values.map(|value| Candidate { value, is_token: false })
+    }
+}
+
 impl Content {
     fn candidates(self, number: i64, flag: bool, checks: &[&CheckConstraint]) -> Vec<Candidate> {
         let token = |value| Candidate { value, is_token: true };
         let common = |value| Candidate { value, is_token: false };
         let text = |text: String| token(Value::Text(text));
         let numbers = checks.iter().flat_map(|check| check.numbers.iter().copied());
-        let around = numbers.clone().flat_map(|number| [number, number + 1, number - 1]);
+        let around = numbers.clone().flat_map(|number| [number, number.saturating_add(1), number.saturating_sub(1)]);
         let lengths = around.clone().filter_map(|length| usize::try_from(length).ok()).filter(|length| *length <= 4096);
         let seconds = 1_700_000_000 + number.unsigned_abs();
         let time = || humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
+        let days = || humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds % 40_000 * 86_400));
         let json = || format!("{{\"canary\":{number}}}");
         match self {
             Self::Flag => {
@@ -93,7 +104,7 @@ impl Content {
             Self::Integer => {
                 let mut values = vec![token(Value::Integer(number)), common(Value::Integer(number % 2))];
                 values.extend(
-                    rotated(around.chain(numbers.map(|number| -number)), number).map(Value::Integer).map(common),
+                    rotated(around.chain(numbers.map(i64::saturating_neg)), number).map(Value::Integer).map(common),
                 );
                 values.push(token(Value::Integer(-number)));
                 values
@@ -112,6 +123,11 @@ impl Content {
                 values.extend([number.to_string(), json(), format!("[{number}]"), time()].map(text));
                 values.push(text(format!("{number:08x}-0000-4000-8000-{number:012}")));
                 values.push(text(format!("w{number}@example.org")));
+                values.push(text(days().to_string()[..10].to_owned()));
+                values.push(text(time()[..19].replace('T', " ")));
+                values.push(common(Value::Text(time()[11..19].to_owned())));
+                let patterns = checks.iter().flat_map(|check| check.matching(number));
+                values.extend(patterns.map(Value::Text).map(common));
                 values.extend(lengths.map(|length| common(Value::Text(of_length(number, length)))));
                 values
             }

@@ -16,6 +16,41 @@ pub(super) struct CheckConstraint {
     pub(super) numbers: Vec<i64>,
 }
 
+impl CheckConstraint {
+    /// Texts that may match the patterns in it, with this number in them where anything can be.
+    pub(super) fn matching(&self, number: i64) -> impl Iterator<Item = String> {
+        let (is_glob, is_like) = (self.words.contains("glob"), self.words.contains("like"));
+        let globs = self.strings.iter().filter(move |_| is_glob).map(move |pattern| matching_glob(pattern, number));
+        let likes = self.strings.iter().filter(move |_| is_like);
+        globs.chain(
+            likes.map(move |pattern| pattern.replacen('%', &number.to_string(), 1).replace('%', "").replace('_', "a")),
+        )
+    }
+}
+
+/// A text that matches a pattern of `GLOB`: <https://sqlite.org/lang_expr.html#glob>
+fn matching_glob(pattern: &str, number: i64) -> String {
+    let mut text = String::new();
+    let mut any = Some(number);
+    let mut rest = pattern.chars();
+    while let Some(next) = rest.next() {
+        match next {
+            '*' => text.extend(any.take().map(|number| number.to_string())),
+            '?' => text.push('a'),
+            '[' => {
+                let class: String = rest.by_ref().take_while(|c| *c != ']').collect();
+                let first = match class.strip_prefix('^') {
+                    Some(none) => ['a', '0', 'A', '-'].into_iter().find(|c| !none.contains(*c)),
+                    None => class.chars().next(),
+                };
+                text.extend(first);
+            }
+            other => text.push(other),
+        }
+    }
+    text
+}
+
 /// The words of the checks that SQLite's message names.
 pub(super) fn words_of_named(checks: &[CheckConstraint], message: &str) -> BTreeSet<String> {
     let Some((_, name)) = message.split_once("CHECK constraint failed: ") else { return BTreeSet::new() };
@@ -42,7 +77,7 @@ pub(super) fn checks(sql: &str) -> Vec<CheckConstraint> {
                     check.strings.push(inner.replace("''", "'"));
                 }
                 (TokenKind::Word, Some(first)) if first.is_ascii_digit() => {
-                    check.numbers.extend(piece.parse::<i32>().map(i64::from));
+                    check.numbers.extend(piece.parse::<i64>());
                 }
                 (TokenKind::Word | TokenKind::Quoted, _) => {
                     check.words.insert(piece.trim_matches(QUOTES).to_ascii_lowercase());

@@ -3,6 +3,7 @@
 mod candidates;
 mod constraints;
 mod planter;
+mod search;
 mod table;
 
 use std::collections::BTreeSet;

@@ -11,6 +11,7 @@ use crate::check::shadow::{Fill, Variation};
 use crate::sqlite::canaries::Database;
 use crate::sqlite::canaries::candidates::{Candidate, candidates, may_be_null, text};
 use crate::sqlite::canaries::constraints::{checks, words_of_named};
+use crate::sqlite::canaries::search::{Choice, Choices, Search};
 use crate::sqlite::canaries::table::{Reference, TableToFill};
 use crate::sqlite::words;
 
@@ -66,7 +67,7 @@ struct Unresolved {
 }
 
 /// How often a row is tried with other values before it is given up.
-const ATTEMPTS: usize = 60;
+const ATTEMPTS: usize = 600;
 /// How deep parents are made for parents.
 const DEEPEST: usize = 16;
 
@@ -239,19 +240,14 @@ impl Planter {
     ) -> Result<Vec<Value>, String> {
         let written = table.written();
         let insert = table.insert();
-        let first = |column: &Column| if may_be_null(column, fill) { 0 } else { self.first_place(table, column) };
-        let mut places: Vec<usize> = table.columns.iter().map(first).collect();
         let numbers: Vec<i64> = table.columns.iter().map(|_| self.next_number()).collect();
-        let mut reason = String::new();
-        // A column that is `NULL` where a check wants one of several to be.
-        let mut null = None;
+        let mut search = Search::default();
         for _ in 0..ATTEMPTS {
             let unresolved = self.unresolved.len();
-            let mut row = self.refer(db, table, fill, above);
+            let mut row = self.refer(db, table, fill, &search, above);
             for (at, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
                 if row[at].is_none() {
-                    let candidate = candidates(numbers[at], column, &table.checks, fill).nth(places[at]);
-                    row[at] = if null == Some(at) { Some(Candidate::NULL) } else { candidate };
+                    row[at] = self.choose(table, column, (numbers[at], fill), search.choice(at), &row);
                 }
             }
             let values = written.iter().map(|at| row[*at].as_ref().map_or(Value::Null, |it| it.value.clone()));
@@ -260,7 +256,7 @@ impl Planter {
                 Ok(_) => {
                     let tokens = self.tokens.len();
                     self.tokens.extend(row.iter().flatten().filter_map(Candidate::token));
-                    if tokens == self.tokens.len() && table.keys.is_empty() {
+                    if fill == Fill::Full && tokens == self.tokens.len() && table.keys.is_empty() {
                         self.indistinct.insert(table.name.clone());
                     }
                     self.changed.insert(table.name.clone());
@@ -272,30 +268,66 @@ impl Planter {
                 Err(error) => error.to_string(),
             };
             self.unresolved.truncate(unresolved);
-            let culprits = table.named_in(&error);
-            let mut goes_on = false;
-            for at in culprits.iter().copied() {
-                if let Some(key) = table.keys.iter().find(|key| key.from.contains(&at)) {
-                    // The row that it refers to may be spoken for.
-                    let is_free = above.len() < DEEPEST && !above.contains(&key.parent.to_ascii_lowercase());
-                    goes_on |= is_free && self.plant_below(db, &key.parent, &[Fill::Full], above).is_ok();
-                } else if candidates(numbers[at], &table.columns[at], &table.checks, fill).nth(places[at] + 1).is_some()
-                {
-                    places[at] += 1;
-                    goes_on = true;
-                }
-            }
-            reason = error;
-            if !goes_on {
-                let later = culprits.into_iter().filter(|at| null.is_none_or(|null| *at > null));
-                null = later.filter(|at| may_be_null(&table.columns[*at], Fill::Sparse)).min();
-                places = table.columns.iter().map(|column| self.first_place(table, column)).collect();
-                if null.is_none() {
-                    break;
+            let choices = || self.choices(table, &error, &numbers, fill, above);
+            let Some(chosen) = search.go_on(&error, choices) else { return Err(error) };
+            for (of, choice) in chosen {
+                if let (Choice::NewParent, Some(key)) = (choice, table.key_of(of)) {
+                    // If that does not work out, the row refers to another.
+                    let _ = self.plant_below(db, &key.parent, &[Fill::Full], above);
                 }
             }
         }
-        Err(reason)
+        Err(format!("no row was found in {ATTEMPTS} attempts"))
+    }
+
+    /// What there is to choose from in the columns that an error is about.
+    fn choices(&self, table: &TableToFill, error: &str, numbers: &[i64], fill: Fill, above: &[String]) -> Vec<Choices> {
+        let mut choices: Vec<Choices> = Vec::new();
+        for at in table.named_in(error) {
+            let column = &table.columns[at];
+            let is_optional = |at: &usize| may_be_null(&table.columns[*at], Fill::Sparse);
+            let choice = match table.key_of(at) {
+                Some(key) => Choices {
+                    of: key.from[0],
+                    values: 2,
+                    may_be_null: fill == Fill::Full && key.from.iter().all(is_optional),
+                    may_be_new: above.len() < DEEPEST && !above.contains(&key.parent.to_ascii_lowercase()),
+                },
+                None if column.generated => continue,
+                None => {
+                    let all = candidates(numbers[at], column, &table.checks, fill).count();
+                    let first = if may_be_null(column, fill) { 0 } else { self.first_place(table, column) };
+                    let values = all.saturating_sub(first) + table.checked_with(at).len();
+                    Choices { of: at, values, may_be_null: fill == Fill::Full && is_optional(&at), may_be_new: false }
+                }
+            };
+            if choices.iter().all(|known| known.of != choice.of) {
+                choices.push(choice);
+            }
+        }
+        choices
+    }
+
+    /// The value for a column of a row that has the values of the columns before it. Where it has no other, it is one of
+    /// theirs, which a check compares it with.
+    fn choose(
+        &self,
+        table: &TableToFill,
+        column: &Column,
+        (number, fill): (i64, Fill),
+        choice: Choice,
+        row: &[Option<Candidate>],
+    ) -> Option<Candidate> {
+        let place = match choice {
+            Choice::Null => return Some(Candidate::NULL),
+            Choice::Nth(place) => place,
+            Choice::First | Choice::NewParent => 0,
+        };
+        let first = if may_be_null(column, fill) { 0 } else { self.first_place(table, column) };
+        let own = candidates(number, column, &table.checks, fill).skip(first);
+        let of_others = table.columns.iter().position(|it| it.name == column.name).into_iter();
+        let of_others = of_others.flat_map(|at| table.checked_with(at)).filter_map(|at| row[at].clone());
+        own.chain(of_others.map(|other| Candidate { is_token: false, ..other })).nth(place)
     }
 
     /// The values of the columns that refer to other rows; those rows are made if there are none.
@@ -304,6 +336,7 @@ impl Planter {
         db: Database<'_>,
         table: &TableToFill,
         fill: Fill,
+        search: &Search,
         above: &mut Vec<String>,
     ) -> Vec<Option<Candidate>> {
         let mut row: Vec<Option<Candidate>> = vec![None; table.columns.len()];
@@ -314,8 +347,13 @@ impl Planter {
             let is_optional = key.from.iter().all(|at| may_be_null(&table.columns[*at], Fill::Sparse));
             let is_open = above.contains(&key.parent.to_ascii_lowercase());
             let mut values = None;
-            if !(is_optional && fill == Fill::Sparse) {
-                let offset = usize::from(fill == Fill::Sparse);
+            let choice = key.from.first().map_or(Choice::First, |of| search.choice(*of));
+            if choice != Choice::Null && !(is_optional && fill == Fill::Sparse) {
+                let offset = match choice {
+                    Choice::NewParent => 0,
+                    Choice::Nth(_) => usize::from(fill != Fill::Sparse),
+                    _ => usize::from(fill == Fill::Sparse),
+                };
                 values = key.values(db.conn, offset);
                 if values.is_none() && !is_open && above.len() < DEEPEST {
                     // If that does not work out, this row goes without one.
@@ -329,7 +367,9 @@ impl Planter {
                         row[*at] = Some(Candidate { value, is_token: false });
                     }
                 }
-                None if is_open && fill == Fill::Full => self.leave_open(table, key, &mut row),
+                None if is_open && fill == Fill::Full && choice != Choice::Null => {
+                    self.leave_open(table, key, &mut row);
+                }
                 None if is_optional => {
                     key.from.iter().for_each(|at| row[*at] = Some(Candidate::NULL));
                 }

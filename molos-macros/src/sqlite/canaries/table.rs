@@ -80,8 +80,28 @@ impl TableToFill {
         if !named.is_empty() {
             return named;
         }
+        // What fails in a function is said in words like those of its name: "malformed JSON" by `json_type`.
+        let is_like = |word: &String| said.iter().any(|said| said.len() > 3 && word.starts_with(said.as_str()));
+        let functions = self.checks.iter().filter(|check| check.words.iter().any(is_like));
+        let named = having(&functions.flat_map(|check| &check.words).cloned().collect());
+        if !named.is_empty() {
+            return named;
+        }
         let checked = having(&self.checks.iter().flat_map(|check| &check.words).cloned().collect());
         if checked.is_empty() { (0..self.columns.len()).collect() } else { checked }
+    }
+
+    /// The foreign key that a column belongs to.
+    pub(super) fn key_of(&self, at: usize) -> Option<&Reference> {
+        self.keys.iter().find(|key| key.from.contains(&at))
+    }
+
+    /// The columns before this one that a check names with it.
+    pub(super) fn checked_with(&self, at: usize) -> Vec<usize> {
+        let says =
+            |check: &CheckConstraint, at: usize| check.words.contains(&self.columns[at].name.to_ascii_lowercase());
+        let together = |other: usize| self.checks.iter().any(|check| says(check, at) && says(check, other));
+        (0..at).filter(|other| together(*other)).collect()
     }
 
     /// The columns whose values nothing else depends on.

@@ -328,7 +328,7 @@ impl Schema {
 impl Flow {
     /// What triggers and keys change when a statement changes rows of a table, or values of a column.
     fn fire(&mut self, schema: &Schema, changed: Id) {
-        for trigger in schema.objects.iter().filter(|object| object.text.contains("SET {2} = {2}")) {
+        for trigger in schema.objects.iter().filter(|object| object.text.contains(" SET {2} = ")) {
             self.changed.insert(trigger.names[2]);
         }
         for column in schema.tables.iter().flat_map(|table| &table.columns) {
@@ -360,6 +360,9 @@ impl Rebuild {
         if new.columns.is_empty() {
             return None;
         }
+        let is_other = |(id, from): &&(Id, String)| old.quoted(*id).as_ref() != Some(from);
+        let is_checked = |(id, _): &(Id, String)| new.checks.iter().any(|(_, columns)| columns.contains(id));
+        risks.extend(from.iter().filter(is_other).any(is_checked).then_some(Unprovable::Check));
         let is_number = matches!(new.key, Key::Rowid | Key::Autoincrement);
         let is_own = |(id, from): &(Id, String)| *id != new.columns[0].id || old.quoted(*id).as_ref() == Some(from);
         let from_others = is_number && (old.key != new.key || !from.iter().all(is_own));
