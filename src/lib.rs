@@ -39,6 +39,7 @@ pub use molos_cli as cli;
 /// | `functions = ["is_uuid/1", "concat_all/-1"]` | SQL functions that the program registers, with their number of arguments; -1 is any number |
 /// | `hooks = { 4 => crate::db::hash_tokens }` | functions of the program that are run after the SQL of these versions, in the same transaction: see [`Hook`] |
 /// | `lints = { drop_column = "warn" }` | how a lint is reported: see below |
+/// | `rows = { "halves" => "INSERT INTO halves (words) VALUES ('')" }` | SQL that makes a row of a table for which the macro finds none, to try migrations on |
 /// | `rename = { "users" => User, "users.type" => kind }` | names for structs and fields |
 /// | `set = "billing"` | the name of this list in the history table, `"app"` if it is left out; several sets can share one database |
 /// | `after = ["../core/migrations"]` | the directories of the sets that this one comes after, each before those that come after it: see below |
@@ -120,22 +121,23 @@ pub use molos_cli as cli;
 /// | `broken-reference` | `DROP TABLE users` with a view or trigger that uses it | `-- molos: allow broken-reference active_users` |
 /// | `fails-on-rows` | `ADD COLUMN … NOT NULL` without a default; a `UNIQUE`, `CHECK` or `NOT NULL` that rows which are there may break | `-- molos: allow fails-on-rows` |
 /// | `inexact-down` | a down migration that leads to another schema than the one before its migration | in the down migration, `-- molos: allow inexact-down` |
+/// | `untried`, a warning | a table that no row can be made up for; a step that refuses every value | the option `rows`; `-- molos: allow untried halves`, `-- molos: allow untried` |
 ///
-/// The option `lints = { drop_column = "warn" }` turns a lint into a warning; `"deny"` is the default, and `"allow"` turns
-/// it off. The compiler shows the warning as the use of something deprecated. It is an error again when the migration is
+/// The option `lints = { drop_column = "warn" }` turns a lint into a warning; `"deny"` is the default of all but
+/// `untried`, and `"allow"` turns it off. The compiler shows the warning as the use of something deprecated. It is an error again when the migration is
 /// to be written to `molos.lock`.
 ///
 /// # Rows that are made up
 ///
-/// The last five lints are found with rows. While the crate compiles, the macro runs every migration twice: on empty
+/// The last six lints are found with rows. While the crate compiles, the macro runs every migration twice: on empty
 /// tables, as when the program starts for the first time, and on tables with rows in them. It has to work on both.
 ///
-/// The macro makes up three rows for each new table: one with a value in every column, one with `NULL` wherever that is
-/// legal, and one that is like the first wherever no key keeps them apart. For each table that a migration changes it adds one more. The values follow from the catalog: types, keys,
-/// `CHECK`s. If a migration fails on them, the macro tries other values (words, numbers, JSON, times, UUIDs), and reports
-/// an error only if a constraint refuses them all. If a migration fails for another reason, as it may in a function of the
-/// program's own, or if no row can be made up for a table, that is no error; the documentation of `MIGRATIONS` names the
-/// migration and the reason.
+/// The macro makes up rows for each new table: one with a value in every column, one with `NULL` wherever that is legal, and
+/// some that are like the first wherever no key keeps them apart. For each table that a migration changes it adds one more.
+/// The values follow from the catalog: types, keys, `CHECK`s. If a migration fails on them, the macro tries other values
+/// (words, numbers, JSON, times, UUIDs), and reports an error only if a constraint refuses them all. If a migration fails
+/// for another reason, as it may in a function of the program's own, or if no row can be made up for a table, that is a
+/// warning; the documentation of `MIGRATIONS` names the migration and the reason, too.
 ///
 /// Virtual tables get no rows. Down migrations are run on rows, too.
 ///

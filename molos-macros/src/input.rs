@@ -20,6 +20,8 @@ pub(crate) struct Input {
     pub(crate) ignore: Vec<LitStr>,
     /// Names for structs and fields that the database's own names do not give.
     pub(crate) rename: Vec<(LitStr, Ident)>,
+    /// Rows for tables that the macro finds none for, as SQL, by table.
+    pub(crate) rows: Vec<(LitStr, LitStr)>,
     /// SQL functions that the program registers.
     pub(crate) functions: Vec<Function>,
     /// The program's functions that are run after migrations, by version.
@@ -43,7 +45,8 @@ pub(crate) struct Function {
     pub(crate) arguments: i32,
 }
 
-const OPTIONS: &[&str] = &["after", "crate", "functions", "hooks", "ignore", "lints", "rename", "set", "table_prefix"];
+const OPTIONS: &[&str] =
+    &["after", "crate", "functions", "hooks", "ignore", "lints", "rename", "rows", "set", "table_prefix"];
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -52,6 +55,7 @@ impl Parse for Input {
             span: Span::call_site(),
             ignore: Vec::new(),
             rename: Vec::new(),
+            rows: Vec::new(),
             functions: Vec::new(),
             hooks: Vec::new(),
             lints: BTreeMap::new(),
@@ -118,7 +122,8 @@ impl Input {
             "functions" => self.functions = strings(input)?.iter().map(function).collect::<Result<_>>()?,
             "hooks" => self.hooks = hooks(input)?,
             "lints" => self.lints = lints(input)?,
-            "rename" => self.rename = names(input)?,
+            "rename" => self.rename = pairs(input)?,
+            "rows" => self.rows = pairs(input)?,
             "set" => {
                 let set: LitStr = input.parse()?;
                 self.set = set.value();
@@ -155,9 +160,9 @@ fn strings(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
     Ok(Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?.into_iter().collect())
 }
 
-fn names(input: ParseStream<'_>) -> Result<Vec<(LitStr, Ident)>> {
-    struct Rename(LitStr, Ident);
-    impl Parse for Rename {
+fn pairs<T: Parse>(input: ParseStream<'_>) -> Result<Vec<(LitStr, T)>> {
+    struct Pair<T>(LitStr, T);
+    impl<T: Parse> Parse for Pair<T> {
         fn parse(input: ParseStream<'_>) -> Result<Self> {
             let from = input.parse()?;
             input.parse::<Token![=>]>()?;
@@ -166,8 +171,8 @@ fn names(input: ParseStream<'_>) -> Result<Vec<(LitStr, Ident)>> {
     }
     let content;
     braced!(content in input);
-    let renames = Punctuated::<Rename, Token![,]>::parse_terminated(&content)?;
-    Ok(renames.into_iter().map(|Rename(from, to)| (from, to)).collect())
+    let pairs = Punctuated::<Pair<T>, Token![,]>::parse_terminated(&content)?;
+    Ok(pairs.into_iter().map(|Pair(from, to)| (from, to)).collect())
 }
 
 fn hooks(input: ParseStream<'_>) -> Result<Vec<(LitInt, Path)>> {

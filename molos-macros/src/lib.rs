@@ -38,7 +38,7 @@ pub fn embed_migrations(input: proc_macro::TokenStream) -> proc_macro::TokenStre
 fn embed<D: Dialect>(input: &Input, manifest: &Path) -> TokenStream {
     let source = source::read(input, manifest, &D::RULES);
     let checked = check::check::<D::Shadow>(&source, input).unwrap_or_else(Checked::from);
-    let Checked { tables, is_complete, mut errors, findings, measured } = checked;
+    let Checked { tables, is_complete, mut errors, findings, measured, misfits } = checked;
     let (models, misnamed) = write::model::models(tables, &input.rename);
     if is_complete {
         errors.extend(misnamed);
@@ -53,10 +53,11 @@ fn embed<D: Dialect>(input: &Input, manifest: &Path) -> TokenStream {
     // With an error, what could be made of the rest is still given, so that its users do not all report it missing.
     let errors = write::errors(&errors, input.span);
     let unknown_hooks = write::unknown_hooks(&source, input);
+    let misfits = write::misfits(&misfits, input);
     let warnings = write::warnings(&settled.warnings, input.span);
     let migrations = write::migrations(&source, &measured, D::engine_version(), &lock, input);
     let tables = write::tables(&models, &D::library(&input.molos), &input.molos);
-    quote::quote!(#errors #unknown_hooks #warnings #migrations #tables)
+    quote::quote!(#errors #unknown_hooks #misfits #warnings #migrations #tables)
 }
 
 fn manifest_directory() -> Result<PathBuf, Diagnostic> {

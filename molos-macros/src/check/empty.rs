@@ -87,7 +87,7 @@ impl<'s, S: Shadow> Empty<'s, S> {
             unusable.extend(tables.iter().filter_map(|table| unusable_rows(&runner.shadow, table)));
         }
         let measured = Measured { fingerprints, ..Measured::default() };
-        Ok((Checked { tables, is_complete, errors, findings, measured }, unusable))
+        Ok((Checked { tables, is_complete, errors, findings, measured, ..Checked::default() }, unusable))
     }
 }
 

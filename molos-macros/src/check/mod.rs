@@ -43,6 +43,8 @@ pub(crate) struct Checked {
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) measured: Measured,
+    /// What is wrong with the rows that the program gives for tables, by table.
+    pub(crate) misfits: BTreeMap<String, String>,
 }
 
 /// What running the migrations has shown of each, by version.
@@ -77,10 +79,11 @@ pub(crate) struct Unproven {
 /// Runs every migration on both databases, at the same time: the one with rows follows the empty one.
 pub(crate) fn check<S: Shadow>(source: &Source, input: &Input) -> Result<Checked, Diagnostic> {
     let set = Set { name: &input.set, table_prefix: &input.table_prefix, functions: &input.functions };
+    let rows = input.rows.iter().map(|(table, sql)| (table.value().to_lowercase(), sql.value())).collect();
     let (to_follow, passed) = mpsc::channel();
     let (empty, with_rows) = thread::scope(|scope| {
         let with_rows = thread::Builder::new().spawn_scoped(scope, move || -> Result<Outcome, Diagnostic> {
-            let mut with_rows = WithRows::new(Runner::<S>::open(source, set)?)?;
+            let mut with_rows = WithRows::new(Runner::<S>::open(source, set)?, rows)?;
             passed.iter().try_for_each(|file| with_rows.follow(file))?;
             Ok(with_rows.finish())
         });
@@ -110,6 +113,7 @@ pub(crate) fn check<S: Shadow>(source: &Source, input: &Input) -> Result<Checked
     checked.findings.extend(with_rows.findings);
     let measured = &mut checked.measured;
     measured.unproven = with_rows.unproven;
+    checked.misfits = with_rows.misfits;
     for finding in &checked.findings {
         measured.losses.entry(finding.version).or_default().up.extend(finding.takes.clone());
     }

@@ -84,6 +84,15 @@ pub(crate) trait Canaries<S>: Default {
     /// Adds rows to tables, one for each of their fills, and with them the rows that they refer to.
     fn plant(&mut self, shadow: &mut S, tables: &[(&str, &[Fill])]) -> Result<Planted, Diagnostic>;
 
+    /// Runs what the program says makes a row of `table`, and returns the tables that have other rows then. The inner error
+    /// is why it could not be run; it has left nothing.
+    fn insert(
+        &mut self,
+        shadow: &mut S,
+        table: &str,
+        sql: &str,
+    ) -> Result<Result<BTreeSet<String>, String>, Diagnostic>;
+
     /// Puts other values into the rows of these tables, so that `script` may get over its `failure`. Returns the tables
     /// that it has changed.
     fn vary(

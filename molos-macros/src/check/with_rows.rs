@@ -13,7 +13,9 @@ use crate::check::rows::{Change, RowLoss, TableRows};
 use crate::check::runner::Runner;
 use crate::check::shadow::{Canaries as _, Effects, Fill, Shadow, Variation};
 use crate::diagnostic::Diagnostic;
-use crate::lint::finding::{BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, Loss, SEQUENCE_RESET};
+use crate::lint::finding::{
+    BROKEN_REFERENCE, DATA_LOSS, FAILS_ON_ROWS, Finding, INEXACT_DOWN, Loss, SEQUENCE_RESET, UNTRIED,
+};
 use crate::lint::loss::{self, Losses, Moved};
 use crate::read::file::{MigrationFile, Script, Step};
 
@@ -42,7 +44,17 @@ pub(crate) struct WithRows<'s, S: Shadow> {
     passed: Vec<&'s MigrationFile>,
     /// The views and triggers that cannot be used, with what the database says of each.
     broken: BTreeMap<Object, String>,
+    /// The rows that the program gives for tables.
+    given: Vec<Given>,
     outcome: Outcome,
+}
+
+/// Rows that the program gives for a table.
+struct Given {
+    table: String,
+    sql: String,
+    /// What came of them when they were needed last.
+    result: Option<Result<(), String>>,
 }
 
 /// What came of running the steps on rows.
@@ -52,6 +64,8 @@ pub(crate) struct Outcome {
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) unproven: Vec<Unproven>,
+    /// What is wrong with the rows that the program gives for tables, by table.
+    pub(crate) misfits: BTreeMap<String, String>,
     /// What became of columns in tables that up migrations have rebuilt, by version and table.
     pub(crate) moved: BTreeMap<(i64, String), Moved>,
     /// What the down migrations take from rows, by version.
@@ -59,8 +73,10 @@ pub(crate) struct Outcome {
 }
 
 impl<'s, S: Shadow> WithRows<'s, S> {
-    pub(crate) fn new(runner: Runner<'s, S>) -> Result<Self, Diagnostic> {
+    pub(crate) fn new(runner: Runner<'s, S>, rows: Vec<(String, String)>) -> Result<Self, Diagnostic> {
+        let given = rows.into_iter().map(|(table, sql)| Given { table, sql, result: None }).collect();
         let mut with_rows = Self {
+            given,
             ownership: runner.ownership(),
             runner,
             canaries: S::Canaries::default(),
@@ -74,7 +90,15 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         Ok(with_rows)
     }
 
-    pub(crate) fn finish(self) -> Outcome {
+    pub(crate) fn finish(mut self) -> Outcome {
+        for Given { table, result, .. } in self.given {
+            let problem = match result {
+                Some(Ok(())) => continue,
+                Some(Err(problem)) => problem,
+                None => "there is no such table".to_owned(),
+            };
+            self.outcome.misfits.insert(table, problem);
+        }
         self.outcome
     }
 
@@ -266,18 +290,50 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             if has_two && !to_fill.contains(table) { &[Fill::Full] } else { ALL_FILLS }
         };
         let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), fills(table))).collect();
-        self.plant(step.version(), &tables)
+        let mut without = self.plant(&tables)?;
+        let had_some = |table: &String| self.given.iter().any(|it| it.table == *table && it.result == Some(Ok(())));
+        if without.iter().any(|(table, _)| had_some(table)) {
+            // What the program gives is for a database without rows.
+            self.restart()?;
+            without.retain(|(table, _)| self.rows.get(table).is_none_or(TableRows::is_empty));
+        }
+        let mut losses = Losses::up(step.file, &S::LOSSES);
+        for (table, reason) in without {
+            let reason = format!("no rows could be made up for `{table}`: {reason}");
+            losses.add_untried(&table, &reason);
+            self.outcome.unproven.push(Unproven { version: step.version(), reason });
+        }
+        self.outcome.findings.extend(losses.found);
+        Ok(())
     }
 
-    fn plant(&mut self, version: i64, tables: &[(&str, &[Fill])]) -> Result<(), Diagnostic> {
-        let planted = self.canaries.plant(&mut self.runner.shadow, tables)?;
-        for (table, reason) in planted.failed {
-            if self.rows.get(&table).is_none_or(TableRows::is_empty) {
-                let reason = format!("no rows could be made up for `{table}`: {reason}");
-                self.outcome.unproven.push(Unproven { version, reason });
+    /// Puts rows into tables. Returns those that have none then, and why.
+    fn plant(&mut self, tables: &[(&str, &[Fill])]) -> Result<Vec<(String, String)>, Diagnostic> {
+        for given in &mut self.given {
+            let is_empty = self.rows.get(&given.table).is_none_or(TableRows::is_empty);
+            if is_empty && tables.iter().any(|(table, _)| *table == given.table) {
+                let inserted = self.canaries.insert(&mut self.runner.shadow, &given.table, &given.sql)?;
+                let changed = match inserted {
+                    Ok(changed) => {
+                        given.result = Some(Ok(()));
+                        changed
+                    }
+                    // It may be for the table as it is later.
+                    Err(problem) => {
+                        given.result.get_or_insert(Err(problem));
+                        continue;
+                    }
+                };
+                for table in changed {
+                    let rows = self.canaries.read(&self.runner.shadow, &table)?;
+                    self.rows.insert(table, rows);
+                }
             }
         }
-        self.read_again(planted.changed)
+        let mut planted = self.canaries.plant(&mut self.runner.shadow, tables)?;
+        self.read_again(planted.changed)?;
+        planted.failed.retain(|(table, _)| self.rows.get(table).is_none_or(TableRows::is_empty));
+        Ok(planted.failed)
     }
 
     /// Puts other values into the rows of the tables that the last script used. Returns whether there were any.
@@ -326,18 +382,17 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     fn plant_everywhere(&mut self) -> Result<(), Diagnostic> {
         let objects = self.schema().objects().filter(|object| object.kind == ObjectKind::Table);
         let tables: BTreeSet<String> = objects.map(|object| object.name.clone()).collect();
-        let unproven = self.outcome.unproven.len();
         let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), ALL_FILLS)).collect();
-        self.plant(0, &tables)?;
-        // It was said when they were new.
-        self.outcome.unproven.truncate(unproven);
-        Ok(())
+        // Which of them take no rows was said when they were new.
+        self.plant(&tables).map(drop)
     }
 
     /// Notes a failure that there is only with rows.
     fn blame(&mut self, step: Step<'_>, lint: &'static str, failure: Failure) {
         if failure.cause == Cause::Other {
             let reason = failure.message.map_or_else(|| failure.diagnostic.title().to_owned(), |message| message.text);
+            let diagnostic = failure.diagnostic.note("it works on empty tables, and was not tried with rows");
+            self.find(step, UNTRIED, diagnostic.help(format!("if that is known, write `-- molos: allow {UNTRIED}`")));
             self.outcome.unproven.push(Unproven { version: step.version(), reason });
             return;
         }

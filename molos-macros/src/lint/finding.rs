@@ -17,6 +17,7 @@ pub(crate) const NARROW_TYPE: &str = "narrow-type";
 pub(crate) const RENAME_COLUMN: &str = "rename-column";
 pub(crate) const RENAME_TABLE: &str = "rename-table";
 pub(crate) const SEQUENCE_RESET: &str = "sequence-reset";
+pub(crate) const UNTRIED: &str = "untried";
 
 /// What a file can allow.
 pub(crate) const LINTS: &[&str] = &[
@@ -33,10 +34,19 @@ pub(crate) const LINTS: &[&str] = &[
     RENAME_COLUMN,
     RENAME_TABLE,
     SEQUENCE_RESET,
+    UNTRIED,
 ];
 
 /// Those that can be about nothing but the file that they are found in.
 pub(crate) const WITHOUT_SUBJECT: &[&str] = &[FAILS_ON_ROWS, INEXACT_DOWN];
+
+/// Those that are about a table, or about nothing but the file that they are found in.
+pub(crate) const MAY_HAVE_SUBJECT: &[&str] = &[UNTRIED];
+
+/// What a finding is to the compiler if no option says it.
+pub(crate) fn default_level(lint: &str) -> Level {
+    if lint == UNTRIED { Level::Warn } else { Level::Deny }
+}
 
 /// What a finding is to the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

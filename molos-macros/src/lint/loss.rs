@@ -10,7 +10,7 @@ use crate::check::lineage::Lineage;
 use crate::diagnostic::{Diagnostic, list};
 use crate::lint::finding::{
     BROKEN_REFERENCE, DATA_LOSS, DROP_COLUMN, DROP_TABLE, DROP_UNIQUE, Finding, LEFT_OUT, LEFTOVER_TABLE, Loss,
-    NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET,
+    NARROW_TYPE, RENAME_COLUMN, RENAME_TABLE, SEQUENCE_RESET, UNTRIED,
 };
 use crate::read::file::{MigrationFile, Script};
 
@@ -164,6 +164,21 @@ impl<'f> Losses<'f> {
         self.add_with_helps(LEFT_OUT, subject, &["drop", table], &what, helps);
     }
 
+    /// Adds a table that no row could be put into.
+    pub(crate) fn add_untried(&mut self, table: &str, reason: &str) {
+        let helps = [
+            format!("give it one: `rows = {{ \"{table}\" => \"INSERT INTO {table} …\" }}` in the macro's options"),
+            format!("if it can do without, write `-- molos: allow {UNTRIED} {table}` at the head of the file"),
+        ];
+        self.add_with_helps(
+            UNTRIED,
+            table.to_owned(),
+            &["create", table],
+            &format!("is not tried with rows: {reason}"),
+            &helps,
+        );
+    }
+
     fn add_with_helps(
         &mut self,
         lint: &'static str,
@@ -246,6 +261,7 @@ fn note(lint: &str, rules: &Rules) -> &'static str {
         LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
         NARROW_TYPE => "not every value that is there can be one of the new type",
         SEQUENCE_RESET => rules.sequence_reset,
+        UNTRIED => "what later migrations do to its rows is not known either",
         _ => "a program of an older version would still use the old name",
     }
 }

@@ -3,7 +3,7 @@
 use crate::check::Fingerprints;
 use crate::diagnostic::{Diagnostic, list};
 use crate::input::Input;
-use crate::lint::finding::{Finding, Level};
+use crate::lint::finding::{Finding, Level, default_level};
 use crate::read::lock::{Lock, REQUEST};
 use crate::read::source::Source;
 
@@ -59,9 +59,10 @@ pub(crate) fn settle(
             settled.accepted.push(finding);
             continue;
         }
-        match input.lints.get(finding.lint).copied().unwrap_or(Level::Deny) {
+        let level = default_level(finding.lint);
+        match input.lints.get(finding.lint).copied().unwrap_or(level) {
             Level::Allow => {}
-            Level::Warn if !lock.is_updated() => settled.warnings.push(finding.diagnostic),
+            Level::Warn if level == Level::Warn || !lock.is_updated() => settled.warnings.push(finding.diagnostic),
             Level::Warn | Level::Deny => {
                 let may_have_shipped = lock.file().is_none() && newest != Some(finding.version);
                 let help = of_shipped.take_if(|_| may_have_shipped);

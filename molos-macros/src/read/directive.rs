@@ -7,8 +7,8 @@ use molos_runtime::ForeignKeys;
 
 use crate::diagnostic::{Diagnostic, list, nearest};
 use crate::lint::finding::{
-    BROKEN_REFERENCE, DATA_LOSS, DROP_TABLE, DROP_UNIQUE, LEFTOVER_TABLE, LINTS, RENAME_TABLE, SEQUENCE_RESET,
-    WITHOUT_SUBJECT,
+    BROKEN_REFERENCE, DATA_LOSS, DROP_TABLE, DROP_UNIQUE, LEFTOVER_TABLE, LINTS, MAY_HAVE_SUBJECT, RENAME_TABLE,
+    SEQUENCE_RESET, WITHOUT_SUBJECT,
 };
 use crate::read::Rules;
 
@@ -100,7 +100,7 @@ fn allow(text: &str, range: Range<usize>) -> Result<Allow, Diagnostic> {
         });
     };
     let has_none = WITHOUT_SUBJECT.contains(&lint);
-    if subject.is_empty() != has_none {
+    if subject.is_empty() != has_none && !MAY_HAVE_SUBJECT.contains(&lint) {
         if has_none {
             return Err(Diagnostic::new(format!("`allow {lint}` is about its own file"))
                 .help(format!("write no more than `-- molos: allow {lint}`")));

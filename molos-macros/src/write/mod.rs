@@ -7,9 +7,11 @@ mod migrations;
 pub(crate) mod model;
 mod tables;
 
+use std::collections::BTreeMap;
+
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::{LitInt, Path};
+use syn::{LitInt, LitStr, Path};
 
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
@@ -56,6 +58,16 @@ pub(crate) fn warnings(warnings: &[Diagnostic], span: Span) -> TokenStream {
             }
         })
         .collect()
+}
+
+/// The rows that the program gives for a table, and that are not taken.
+pub(crate) fn misfits(misfits: &BTreeMap<String, String>, input: &Input) -> TokenStream {
+    let error = |(table, sql): &(LitStr, LitStr)| {
+        let problem = misfits.get(&table.value().to_lowercase())?;
+        let text = format!("`rows` gives a row for `{}` that cannot be inserted: {problem}", table.value());
+        Some(syn::Error::new(sql.span(), text).into_compile_error())
+    };
+    input.rows.iter().filter_map(error).collect()
 }
 
 /// The hooks of versions that there are not.

@@ -46,6 +46,19 @@ impl Canaries<Sandbox> for Planter {
         Ok(Planted { changed, failed })
     }
 
+    fn insert(
+        &mut self,
+        sandbox: &mut Sandbox,
+        table: &str,
+        sql: &str,
+    ) -> Result<Result<BTreeSet<String>, String>, Diagnostic> {
+        let inserted = sandbox.insert(sql)?;
+        if inserted.is_ok() {
+            self.take_for_made_up(table);
+        }
+        Ok(inserted)
+    }
+
     fn vary(
         &mut self,
         sandbox: &mut Sandbox,

@@ -103,6 +103,11 @@ impl Planter {
         self.passed_over = renamed.collect();
     }
 
+    /// Takes the rows of a table for made up, whatever is in them.
+    pub(super) fn take_for_made_up(&mut self, table: &str) {
+        self.indistinct.insert(table.to_owned());
+    }
+
     /// Whether no row of this table has a token.
     pub(super) fn is_indistinct(&self, table: &str) -> bool {
         self.indistinct.contains(table)

@@ -90,6 +90,27 @@ impl Sandbox {
         Ok(changed)
     }
 
+    /// Runs statements that insert rows, under the same watch as a script, and returns the tables that they changed. The
+    /// inner error is why they could not be run; they have left nothing.
+    pub(crate) fn insert(&mut self, sql: &str) -> Result<Result<BTreeSet<String>, String>> {
+        let trace = self.trace();
+        self.conn.execute_batch("BEGIN")?;
+        self.begin_watching();
+        let result = self.conn.execute_batch(sql);
+        let inserted = std::mem::replace(&mut *self.watch.lock(), State { trace, ..State::default() }).trace;
+        if let Err(error) = result {
+            self.conn.execute_batch("ROLLBACK")?;
+            return Ok(Err(error.to_string()));
+        }
+        if inserted.change != Change::Nothing {
+            self.conn.execute_batch("ROLLBACK")?;
+            return Ok(Err("it changes the schema".to_owned()));
+        }
+        self.conn.execute_batch("COMMIT")?;
+        self.keys.touch(inserted.effects.written.iter().cloned());
+        Ok(Ok(inserted.effects.written))
+    }
+
     /// Every foreign key that points at nothing or cannot be enforced.
     pub(crate) fn violations_of_all(&self) -> Result<Violations, DatabaseError> {
         violations_of(&self.conn, None)

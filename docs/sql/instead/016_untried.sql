@@ -1,0 +1,5 @@
+-- molos: allow untried halves
+CREATE TABLE halves (
+    id    INTEGER PRIMARY KEY,
+    words TEXT NOT NULL CHECK (words = upper(words) || lower(words))
+);

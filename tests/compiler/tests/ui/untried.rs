@@ -1,0 +1,5 @@
+#![deny(warnings)]
+
+molos::embed_migrations!("ui/untried");
+
+fn main() {}
