@@ -1,5 +1,5 @@
-//! What 1,000 migrations and 333 typed tables add to a build, and what a migration adds to a binary: whole runs of
-//! cargo on a program made for it, with everything that the program depends on built before.
+//! What 1,000 migrations and 333 typed tables add to a build, and what a migration, and molos itself, add to a binary:
+//! whole runs of cargo on a program made for it, with everything that the program depends on built before.
 //!
 //! `cargo bench --bench build`; it takes some minutes, most of them for SQLite.
 
@@ -16,6 +16,19 @@ const MAIN: &str = "mod db {
 fn main() {
     let mut conn = molos::rusqlite::Connection::open_in_memory().unwrap();
     println!(\"{}\", db::MIGRATIONS.migrate(&mut conn).unwrap());
+}
+";
+
+/// What a program with a database does at least.
+const PLAIN: &str = "use molos::rusqlite::Connection;
+
+fn main() -> molos::rusqlite::Result<()> {
+    let conn = Connection::open_in_memory()?;
+    conn.execute_batch(\"CREATE TABLE first (id INTEGER PRIMARY KEY)\")?;
+    conn.execute(\"INSERT INTO first VALUES (?1)\", [1])?;
+    let id: i64 = conn.query_row(\"SELECT id FROM first\", [], |row| row.get(0))?;
+    println!(\"{id}\");
+    Ok(())
 }
 ";
 
@@ -37,6 +50,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{profile}: first build {first:.2?}, rebuild after a change {:.2?}", again[again.len() / 2]);
         println!("{profile}: {} bytes for each migration beside its SQL", (full - empty).saturating_sub(sql) / 1000);
     }
+    let sql = program.write_migrations(100)?;
+    program.build("small")?;
+    let full = program.size("small")?;
+    program.run_cargo(&["build", "--example", "plain"], "small")?;
+    let plain = program.size_of("small/examples/plain")?;
+    println!("small: molos and 100 migrations with {sql} bytes of SQL add {} bytes to rusqlite", full - plain);
     Ok(())
 }
 
@@ -49,13 +68,16 @@ impl Program {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-build");
         fs::create_dir_all(directory.join("src"))?;
+        fs::create_dir_all(directory.join("examples"))?;
         let manifest = format!(
             "[package]\nname = \"bench-build\"\nedition = \"2024\"\n\n[dependencies]\nmolos.path = '{}'\n\n[workspace]\n\n\
-             [profile.release.build-override]\nopt-level = 3\ncodegen-units = 16\n",
+             [profile.release.build-override]\nopt-level = 3\ncodegen-units = 16\n\n\
+             [profile.small]\ninherits = \"release\"\nlto = true\ncodegen-units = 1\nstrip = true\n",
             root.display()
         );
         fs::write(directory.join("Cargo.toml"), manifest)?;
         fs::write(directory.join("src/main.rs"), MAIN)?;
+        fs::write(directory.join("examples/plain.rs"), PLAIN)?;
         fs::write(directory.join("build.rs"), "fn main() { println!(\"cargo::rerun-if-changed=migrations\"); }\n")?;
         fs::copy(root.join("Cargo.lock"), directory.join("Cargo.lock"))?;
         Ok(Self { directory })
@@ -91,14 +113,23 @@ impl Program {
 
     fn build(&self, profile: &str) -> Result<Duration, Box<dyn std::error::Error>> {
         let started = Instant::now();
+        self.run_cargo(&["build"], profile)?;
+        Ok(started.elapsed())
+    }
+
+    fn run_cargo(&self, command: &[&str], profile: &str) -> Result<(), Box<dyn std::error::Error>> {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--offline", "--profile", profile]).current_dir(&self.directory);
+        cargo.args(command).args(["--quiet", "--offline", "--profile", profile]).current_dir(&self.directory);
         let status = cargo.env("CARGO_TARGET_DIR", self.directory.join("target")).status()?;
-        if status.success() { Ok(started.elapsed()) } else { Err("the build failed".into()) }
+        if status.success() { Ok(()) } else { Err("the build failed".into()) }
     }
 
     fn size(&self, profile: &str) -> std::io::Result<u64> {
         let profile = if profile == "dev" { "debug" } else { profile };
-        Ok(fs::metadata(self.directory.join("target").join(profile).join("bench-build"))?.len())
+        self.size_of(&format!("{profile}/bench-build"))
+    }
+
+    fn size_of(&self, binary: &str) -> std::io::Result<u64> {
+        Ok(fs::metadata(self.directory.join("target").join(binary))?.len())
     }
 }

@@ -247,6 +247,7 @@ mod tests {
             after: &[],
             table_prefix: "",
             hooks: &[],
+            store_down: None,
             checked_on: 0,
             manifest_dir,
         }

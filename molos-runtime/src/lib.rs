@@ -45,6 +45,7 @@ pub mod __private {
     pub use crate::migrator::engine;
     pub use crate::model::checksum::normalise;
     pub use crate::model::event::Listener;
+    pub use crate::model::history::stored_down;
     pub use crate::model::migration::{Base, Embedded, Entry, Script, StepHook, down_path};
     pub use crate::model::report::{Milliseconds, UtcTime};
     pub use crate::model::visible::visible;

@@ -46,13 +46,18 @@ pub(crate) fn migrations(
     let engine_version = Literal::i32_unsuffixed(engine_version);
     let hooks =
         input.hooks.iter().map(|(version, run)| quote!(#molos::__private::StepHook { version: #version, run: #run }));
+    let store_down = if migrations.iter().any(|file| file.down.is_some()) {
+        quote!(::core::option::Option::Some(#molos::__private::stored_down))
+    } else {
+        quote!(::core::option::Option::None)
+    };
     let request = lock::REQUEST;
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::__private::Embedded {
             set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
-            hooks: const { &[#(#hooks),*] }, checked_on: #engine_version,
+            hooks: const { &[#(#hooks),*] }, store_down: #store_down, checked_on: #engine_version,
             manifest_dir: if ::core::cfg!(debug_assertions) {
                 ::core::option::Option::Some(::core::env!("CARGO_MANIFEST_DIR"))
             } else {

@@ -214,7 +214,7 @@ pub(crate) async fn record<DB: Database, H: History>(
                 applied_at,
                 duration,
             },
-            down: migration.script(Direction::Down),
+            down: migration.stored_down(),
         })
         .collect();
     conn.record(&records).await

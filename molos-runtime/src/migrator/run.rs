@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::engine::{self, Course, failed};
 use super::session::Session;
-use super::wait::Wait;
+use super::wait::{Wait, unless_busy};
 use super::{Migrator, Transactions, engine_version, losses, when_free};
-use crate::database::{Connection, Database, Failure, History as _, Inspect as _, Transact, Violations};
+use crate::database::{BoxFuture, Connection, Database, Failure, History as _, Inspect as _, Transact, Violations};
 use crate::model::claim::Claim;
 use crate::model::error::{Error, ErrorKind, SetsProblem, Step, TargetProblem};
 use crate::model::event::Event;
@@ -28,7 +28,15 @@ pub(crate) enum Goal<DB: Database> {
     },
 }
 
-type ToRollBack<DB> = for<'m> fn(&[SetHistory<'m, DB>], Rollback) -> Result<Vec<Migration<'m, DB>>, Error>;
+type Steps<'m, DB> = Result<Vec<Migration<'m, DB>>, Error>;
+
+type ToRollBack<DB> = for<'a, 'c, 'm> fn(
+    &'a Migrator<'m, DB>,
+    &'a mut <DB as Database>::Handle<'c>,
+    &'a [SetHistory<'m, DB>],
+    Rollback,
+    Option<&'a [(String, i64)]>,
+) -> BoxFuture<'a, Steps<'m, DB>>;
 
 impl<DB: Database> Goal<DB> {
     const fn down(back: Rollback) -> Self {
@@ -167,18 +175,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     ) -> Result<Vec<Migration<'m, DB>>, Error> {
         match goal {
             Goal::Up => self.pending(conn, sets).await,
-            Goal::Down { back, find, seen } => {
-                let steps = find(sets, *back)?;
-                let is_seen = |step: &Migration<'_, DB>| {
-                    seen.iter().flatten().any(|it| it.0 == step.set() && it.1 == step.version())
-                };
-                if let Some(step) = steps.iter().find(|step| seen.is_some() && !is_seen(step)) {
-                    let problem = TargetProblem::AppliedMeanwhile { set: step.set().to_owned() };
-                    return Err(Error::new(ErrorKind::Target { version: step.version(), problem }));
-                }
-                self.check_dependents(conn, sets, &steps).await?;
-                Ok(steps)
-            }
+            Goal::Down { back, find, seen } => find(self, conn, sets, *back, seen.as_deref()).await,
         }
     }
 
@@ -197,8 +194,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
                 })
             };
             let Some(step) = steps.iter().find(is_base_of_other) else { continue };
-            let history =
-                when_free!(self, conn, conn.history(other.set()), |error| failed("reading the history", error))?;
+            let history = when_free!(self, conn, conn.history(other.set()), "reading the history")?;
             if !history.is_empty() {
                 let problem = SetsProblem::StandsOn { set: other.set().to_owned() };
                 return Err(Error::new(ErrorKind::Sets(problem)).of(Step::of(step)));
@@ -240,7 +236,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
 
     /// The histories of other tools.
     async fn claims(&self, conn: &mut DB::Handle<'_>) -> Result<Vec<Claim>, Error> {
-        when_free!(self, conn, conn.claims(), |error| failed("reading the history of another tool", error))
+        when_free!(self, conn, conn.claims(), "reading the history of another tool")
     }
 
     /// The error of a statement, as one that the history of another tool explains: it has the migration already.
@@ -273,7 +269,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             if sets.iter().any(|other| other.set.set() != set.set() && other.set.has(base)) {
                 continue;
             }
-            if !when_free!(self, conn, conn.has_applied(base), |error| failed("reading the history", error))? {
+            if !when_free!(self, conn, conn.has_applied(base), "reading the history")? {
                 let problem = SetsProblem::MissingBase {
                     set: set.set().to_owned(),
                     directory: base.directory.to_owned(),
@@ -290,8 +286,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     pub(crate) async fn histories(&self, conn: &mut DB::Handle<'_>) -> Result<Vec<SetHistory<'m, DB>>, Error> {
         let mut histories = Vec::new();
         for set in self.sets.in_order()? {
-            let history =
-                when_free!(self, conn, conn.history(set.set()), |error| failed("reading the history", error))?;
+            let history = when_free!(self, conn, conn.history(set.set()), "reading the history")?;
             histories.push(SetHistory { set, history });
         }
         Ok(histories)
@@ -419,9 +414,9 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         let work = async {
             course.listener.emit(&Event::Started { step: &step, direction: course.direction });
             let started = Instant::now();
-            when_free!(self, conn, engine::run_alone(conn, sql, &step, course), |error| {
-                engine::script_failed(migration, course.direction, error)
-            })?;
+            let attempt =
+                when_free!(self, conn, unless_busy(engine::run_alone(conn, sql, &step, course)), "running it");
+            attempt?.map_err(|error| engine::script_failed(migration, course.direction, error))?;
             Ok(started.elapsed())
         };
         observe::in_step(&step, course.direction, work).await
@@ -451,7 +446,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     async fn enter<'c>(&self, mut conn: DB::Handle<'c>) -> Result<Session<'c, DB>, Error> {
         let settings = {
             let conn = &mut conn;
-            when_free!(self, conn, conn.enter(), |error| failed("preparing the connection", error))?
+            when_free!(self, conn, conn.enter(), "preparing the connection")?
         };
         Ok(Session::new(conn, settings))
     }
@@ -467,25 +462,21 @@ impl<'m, DB: Database> Migrator<'m, DB> {
 
     /// Refuses a connection with temporary objects, which a script might take for the database's.
     pub(crate) async fn refuse_temporary(&self, conn: &mut DB::Handle<'_>) -> Result<(), Error> {
-        let names = when_free!(self, conn, conn.temporary(), |error| failed("looking for temporary tables", error))?;
+        let names = when_free!(self, conn, conn.temporary(), "looking for temporary tables")?;
         if names.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Temporary { names })) }
     }
 
     async fn begin(&self, conn: &mut DB::Handle<'_>) -> Result<(), Error> {
-        when_free!(self, conn, conn.begin(), |error| failed("starting a transaction", error))
+        when_free!(self, conn, conn.begin(), "starting a transaction")
     }
 
     /// Commits what `steps` did.
     pub(crate) async fn commit(&self, conn: &mut DB::Handle<'_>, steps: &[Migration<'_, DB>]) -> Result<(), Error> {
-        let mut is_deferred_key = false;
-        let result = when_free!(self, conn, conn.commit(), |error| {
-            is_deferred_key = error.failure == Failure::DeferredKey;
-            failed("committing", error)
-        });
-        if is_deferred_key {
+        let result = when_free!(self, conn, unless_busy(conn.commit()), "committing")?;
+        if result.as_ref().is_err_and(|error| error.failure == Failure::DeferredKey) {
             engine::check_keys(conn, steps, &Violations::new(), false).await?;
         }
-        result
+        result.map_err(|error| failed("committing", error))
     }
 
     pub(crate) fn wait(&self) -> Wait<'_> {
@@ -500,15 +491,29 @@ pub(crate) async fn refuse_transaction<T: Transact>(conn: &mut T) -> Result<(), 
 }
 
 /// What is to be rolled back, the last set first.
-fn to_roll_back<'m, DB: Database>(
-    sets: &[SetHistory<'m, DB>],
+fn to_roll_back<'a, 'm, DB: Database>(
+    migrator: &'a Migrator<'m, DB>,
+    conn: &'a mut DB::Handle<'_>,
+    sets: &'a [SetHistory<'m, DB>],
     back: Rollback,
-) -> Result<Vec<Migration<'m, DB>>, Error> {
-    if back != Rollback::All {
-        of_one_set(sets)?;
-    }
-    let steps = sets.iter().rev().map(|SetHistory { set, history }| plan::down(set, history, back));
-    Ok(steps.collect::<Result<Vec<_>, _>>()?.concat())
+    seen: Option<&'a [(String, i64)]>,
+) -> BoxFuture<'a, Steps<'m, DB>> {
+    Box::pin(async move {
+        if back != Rollback::All {
+            of_one_set(sets)?;
+        }
+        let steps = sets.iter().rev().map(|SetHistory { set, history }| plan::down(set, history, back));
+        let steps = steps.collect::<Result<Vec<_>, _>>()?.concat();
+        let is_seen = |step: &&Migration<'_, DB>, seen: &[(String, i64)]| {
+            seen.iter().any(|(set, version)| set == step.set() && *version == step.version())
+        };
+        if let Some(step) = seen.and_then(|seen| steps.iter().find(|step| !is_seen(step, seen))) {
+            let problem = TargetProblem::AppliedMeanwhile { set: step.set().to_owned() };
+            return Err(Error::new(ErrorKind::Target { version: step.version(), problem }));
+        }
+        migrator.check_dependents(conn, sets, &steps).await?;
+        Ok(steps)
+    })
 }
 
 /// Refuses several sets, for what only one can be asked.

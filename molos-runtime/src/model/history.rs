@@ -38,9 +38,12 @@ pub struct Record<'m> {
     pub set: &'m str,
     /// What is known of the migration from now on.
     pub applied: Applied,
-    /// The SQL that takes it back, kept so that an older binary can.
-    pub down: Option<Script<'m>>,
+    /// The SQL that takes it back, as [`stored_down`] writes it, kept so that an older binary can.
+    pub down: Option<String>,
 }
+
+/// [`stored_down`], which a list points at if it has a down migration: programs without any do not contain it.
+pub type StoreDown = fn(&str, i64, Script<'_>) -> String;
 
 const HEAD: &str = "-- molos down ";
 const KEYS: &str = ", foreign-keys = ";
@@ -53,7 +56,8 @@ const DOWN_FORMAT: u32 = 1;
 /// comment, says whether foreign keys are enforced for it, and has a checksum.
 ///
 /// The checksum tells what molos wrote from what was changed since, by accident or by hand. It is no signature.
-pub(crate) fn stored_down(set: &str, version: i64, script: Script<'_>) -> String {
+#[must_use]
+pub fn stored_down(set: &str, version: i64, script: Script<'_>) -> String {
     let keys = match script.keys {
         ForeignKeys::On => "on",
         ForeignKeys::Off => "off",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::checksum::Checksum;
 use super::error::Error;
+use super::history::{StoreDown, stored_down};
 use super::report::Report;
 use crate::database::{Connection, Database, DefaultDatabase};
 use crate::migrator::{Goal, Migrator};
@@ -24,6 +25,7 @@ pub struct Migration<'m, DB: Database = DefaultDatabase> {
     fingerprint: Option<Fingerprint>,
     up: Script<'m>,
     down: Option<Script<'m>>,
+    store_down: Option<StoreDown>,
     irreversible: Option<&'m str>,
     /// What the up and the down migration take from rows: a table a line, or a table and, behind a tab, a column.
     losses: [&'m str; 2],
@@ -171,6 +173,7 @@ impl<'m, DB: Database> Migration<'m, DB> {
             fingerprint: None,
             up,
             down,
+            store_down: Some(stored_down),
             irreversible: None,
             losses: [""; 2],
             hook: None,
@@ -247,6 +250,11 @@ impl<'m, DB: Database> Migration<'m, DB> {
         let [up, down] = self.losses;
         let losses = if direction == Direction::Up { up } else { down };
         losses.lines().map(|line| line.split_once('\t').map_or((line, None), |(table, column)| (table, Some(column))))
+    }
+
+    /// Its down migration as the history keeps it.
+    pub(crate) fn stored_down(&self) -> Option<String> {
+        self.store_down.zip(self.down).map(|(store, down)| store(self.set, self.version, down))
     }
 
     pub(crate) const fn hooked(self, hook: DB::Hook) -> Self {
@@ -333,6 +341,7 @@ pub struct Migrations<'m, DB: Database = DefaultDatabase> {
     pub(crate) after: &'m [Base<'m>],
     pub(crate) table_prefix: &'m str,
     hooks: &'m [StepHook<DB>],
+    store_down: Option<StoreDown>,
     pub(crate) checked_on: i32,
     manifest_dir: Option<&'m str>,
 }
@@ -360,6 +369,8 @@ pub struct Embedded<'m, DB: Database = DefaultDatabase> {
     /// Empty if there is none.
     pub table_prefix: &'m str,
     pub hooks: &'m [StepHook<DB>],
+    /// [`stored_down`], if there is a down migration.
+    pub store_down: Option<StoreDown>,
     /// The version of the database engine that the migrations were rehearsed on, as a number.
     pub checked_on: i32,
     /// The directory of the crate, in a debug build.
@@ -433,6 +444,7 @@ impl Entry {
                 keys: self.down_keys,
                 no_transaction: self.down_no_transaction,
             }),
+            store_down: None,
             irreversible,
             losses: [up_losses, down_losses],
             hook: None,
@@ -458,6 +470,7 @@ impl<'m, DB: Database> Migrations<'m, DB> {
             after: &[],
             table_prefix: "",
             hooks: &[],
+            store_down: None,
             checked_on: 0,
             manifest_dir: None,
         }
@@ -491,9 +504,20 @@ impl<'m, DB: Database> Migrations<'m, DB> {
     #[doc(hidden)]
     #[must_use]
     pub const fn embedded(embedded: Embedded<'m, DB>) -> Self {
-        let Embedded { set, directory, text, entries, after, table_prefix, hooks, checked_on, manifest_dir } = embedded;
+        let Embedded {
+            set,
+            directory,
+            text,
+            entries,
+            after,
+            table_prefix,
+            hooks,
+            store_down,
+            checked_on,
+            manifest_dir,
+        } = embedded;
         let list = List::Embedded(text, entries);
-        Self { set, directory, list, after, table_prefix, hooks, checked_on, manifest_dir }
+        Self { set, directory, list, after, table_prefix, hooks, store_down, checked_on, manifest_dir }
     }
 
     /// The set's name in the history table.
@@ -557,7 +581,11 @@ impl<'m, DB: Database> Migrations<'m, DB> {
     /// A migration of the list as one of this set.
     fn own(&self, migration: Migration<'m, DB>) -> Migration<'m, DB> {
         let hook = self.hooks.iter().find(|hook| hook.version == migration.version).map(|hook| hook.run);
-        Migration { hook: hook.or(migration.hook), ..migration.in_set(self.set, self.directory) }
+        Migration {
+            hook: hook.or(migration.hook),
+            store_down: self.store_down.or(migration.store_down),
+            ..migration.in_set(self.set, self.directory)
+        }
     }
 
     /// Whether one of the migrations is this one.

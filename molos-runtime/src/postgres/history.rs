@@ -8,7 +8,7 @@ use super::client::Handle;
 use crate::database::{DatabaseError, Failure, History};
 use crate::model::checksum::Checksum;
 use crate::model::error::HistoryProblem;
-use crate::model::history::{Applied, HISTORY_FORMAT, Record, stored_down};
+use crate::model::history::{Applied, HISTORY_FORMAT, Record};
 use crate::model::migration::Base;
 
 const CREATE_HISTORY: &str = "\
@@ -82,7 +82,6 @@ impl History for Handle<'_> {
         for Record { set, applied, down } in records {
             let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
             let checksum = applied.checksum.to_string();
-            let down = down.map(|script| stored_down(set, applied.version, script));
             let Applied { version, name, applied_at, .. } = applied;
             self.change(
                 INSERT_HISTORY,

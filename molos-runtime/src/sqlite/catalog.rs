@@ -317,10 +317,9 @@ pub fn foreign_keys(conn: &Connection, table: &str) -> Result<Vec<ForeignKey>> {
     // SQLite lists them from the last.
     let mut keys: Vec<ForeignKey> = keys.into_iter().rev().map(|(_, key)| key).collect();
     for key in keys.iter_mut().filter(|key| key.parent_columns.is_empty()) {
-        let mut primary = declared_columns(conn, &key.parent)?;
-        primary.retain(|column| column.key > 0);
-        primary.sort_by_key(|column| column.key);
-        key.parent_columns = primary.into_iter().map(|column| column.name).collect();
+        let columns = declared_columns(conn, &key.parent)?;
+        let primary = (1..).map_while(|place| columns.iter().find(|column| column.key == place));
+        key.parent_columns = primary.map(|column| column.name.clone()).collect();
     }
     Ok(keys)
 }

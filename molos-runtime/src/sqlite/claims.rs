@@ -1,29 +1,29 @@
 //! What other tools have noted in a database of the migrations that they applied.
 
-use std::collections::BTreeMap;
-
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, Result};
 
+use super::error::is_sql_error;
 use crate::model::claim::{Claim, Claimed, Noted, Sum};
 use crate::model::tool::Tool;
 
 type Read = fn(&[Row]) -> Option<Claim>;
 
-/// The tables, and what reads the rows of each.
-const HISTORIES: &[(&str, Read)] = &[
-    ("refinery_schema_history", refinery),
-    ("_sqlx_migrations", sqlx),
-    ("__diesel_schema_migrations", diesel),
-    ("__drizzle_migrations", drizzle),
-    ("goose_db_version", goose),
-    ("schema_migrations", schema_migrations),
+/// The tables, in what order their rows are read, and what understands them.
+const HISTORIES: &[(&str, &str, Read)] = &[
+    ("refinery_schema_history", "", refinery),
+    ("_sqlx_migrations", "", sqlx),
+    ("__diesel_schema_migrations", "", diesel),
+    // drizzle goes by the time that each file was generated at.
+    ("__drizzle_migrations", "ORDER BY created_at", drizzle),
+    ("goose_db_version", "ORDER BY id", goose),
+    ("schema_migrations", "", schema_migrations),
 ];
 
 pub(super) fn claims(conn: &Connection) -> Result<Vec<Claim>> {
     let mut claims = Vec::new();
-    for (table, read) in HISTORIES {
-        claims.extend(rows(conn, table)?.and_then(|rows| read(&rows)));
+    for (table, order, read) in HISTORIES {
+        claims.extend(rows(conn, table, order)?.and_then(|rows| read(&rows)));
     }
     // Many programs use `user_version` for something else, so it comes last.
     if let Some(count) = usize::try_from(user_version(conn)?).ok().filter(|count| *count > 0) {
@@ -46,28 +46,38 @@ const fn claim(tool: Tool, applied: Claimed) -> Claim {
 }
 
 /// A row of a history: whatever columns the tool's version has given it, by name.
-struct Row(BTreeMap<String, Value>);
+struct Row(Vec<(String, Value)>);
 
-/// The rows of a table, if there is one, in the order of their rowids.
-fn rows(conn: &Connection, table: &str) -> Result<Option<Vec<Row>>> {
+/// The rows of a table, if there is one that has what they are ordered by.
+fn rows(conn: &Connection, table: &str, order: &str) -> Result<Option<Vec<Row>>> {
     const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1)";
     if !conn.query_row(EXISTS, [table], |row| row.get(0))? {
         return Ok(None);
     }
-    let mut statement = conn.prepare(&format!("SELECT * FROM main.{table}"))?;
+    let mut statement = match conn.prepare(&format!("SELECT * FROM main.{table} {order}")) {
+        Err(error) if is_sql_error(&error) => return Ok(None),
+        prepared => prepared?,
+    };
     let names: Vec<String> = (0..statement.column_count())
         .map(|at| Ok(statement.column_name(at)?.to_ascii_lowercase()))
         .collect::<Result<_>>()?;
     let row = |row: &rusqlite::Row<'_>| {
-        let values = names.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?)));
-        values.collect::<Result<_>>().map(Row)
+        let mut values = Vec::new();
+        for (at, name) in names.iter().enumerate() {
+            values.push((name.clone(), row.get(at)?));
+        }
+        Ok(Row(values))
     };
     statement.query_map([], row)?.collect::<Result<_>>().map(Some)
 }
 
 impl Row {
+    fn get(&self, column: &str) -> Option<&Value> {
+        self.0.iter().find(|(name, _)| name == column).map(|(_, value)| value)
+    }
+
     fn text(&self, column: &str) -> Option<String> {
-        match self.0.get(column)? {
+        match self.get(column)? {
             Value::Text(text) => Some(text.clone()),
             Value::Integer(number) => Some(number.to_string()),
             _ => None,
@@ -99,7 +109,7 @@ fn refinery(rows: &[Row]) -> Option<Claim> {
 }
 
 fn sqlx(rows: &[Row]) -> Option<Claim> {
-    let sum = |row: &Row| match row.0.get("checksum") {
+    let sum = |row: &Row| match row.get("checksum") {
         Some(Value::Blob(bytes)) => Some(Sum::Sha384(bytes.clone())),
         _ => None,
     };
@@ -113,10 +123,7 @@ fn diesel(rows: &[Row]) -> Option<Claim> {
     each(Tool::Diesel, rows.iter().map(|row| noted(row, None, None)).collect())
 }
 
-/// drizzle goes by the time that each file was generated at.
 fn drizzle(rows: &[Row]) -> Option<Claim> {
-    let mut rows: Vec<&Row> = rows.iter().collect();
-    rows.sort_by_key(|row| row.number("created_at"));
     let sums = rows.iter().map(|row| row.text("hash").map(Sum::Sha256)).collect::<Option<_>>()?;
     Some(claim(Tool::Drizzle, Claimed::Count(rows.len(), sums)))
 }
@@ -124,20 +131,20 @@ fn drizzle(rows: &[Row]) -> Option<Claim> {
 /// goose adds a row each time that it applies a migration, and, in older versions, each time that it takes one back. The
 /// first row is its own, of a version 0.
 fn goose(rows: &[Row]) -> Option<Claim> {
-    let mut rows: Vec<&Row> = rows.iter().collect();
-    rows.sort_by_key(|row| row.number("id"));
-    let mut is_applied = BTreeMap::new();
+    let mut noted: Vec<Noted> = Vec::new();
     for row in rows {
-        is_applied.insert(row.number("version_id")?, row.number("is_applied")? != 0);
+        let (version, is_applied) = (row.number("version_id")?, row.number("is_applied")? != 0);
+        noted.retain(|noted| noted.version != version);
+        if is_applied && version != 0 {
+            noted.push(Noted { version, name: None, sum: None });
+        }
     }
-    let applied = is_applied.into_iter().filter(|(version, is_applied)| *is_applied && *version != 0);
-    let noted = applied.map(|(version, _)| Noted { version, name: None, sum: None }).collect();
     each(Tool::Goose, Some(noted))
 }
 
 /// dbmate and golang-migrate have one name for their tables. The latter keeps only the version that it is at.
 fn schema_migrations(rows: &[Row]) -> Option<Claim> {
-    let Some(row) = rows.iter().find(|row| row.0.contains_key("dirty")) else {
+    let Some(row) = rows.iter().find(|row| row.get("dirty").is_some()) else {
         return each(Tool::Dbmate, rows.iter().map(|row| noted(row, None, None)).collect());
     };
     let version = row.version()?;

@@ -11,7 +11,7 @@ use super::error::{is_sql_error, message};
 use crate::database::{DatabaseError, Failure, History};
 use crate::model::checksum::Checksum;
 use crate::model::error::{DatabaseFailure, HistoryProblem};
-use crate::model::history::{Applied, HISTORY_FORMAT, Record, stored_down};
+use crate::model::history::{Applied, HISTORY_FORMAT, Record};
 use crate::model::migration::Base;
 
 const CREATE_HISTORY: &str = "\
@@ -99,7 +99,6 @@ impl History for Handle<'_> {
         for Record { set, applied, down } in records {
             let duration = i64::try_from(applied.duration.as_micros()).unwrap_or(i64::MAX);
             let checksum = applied.checksum.to_string();
-            let down = down.map(|script| stored_down(set, applied.version, script));
             let row = params![
                 set,
                 applied.version,

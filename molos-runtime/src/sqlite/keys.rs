@@ -1,6 +1,5 @@
 //! Foreign keys that refer to nothing.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 
@@ -90,20 +89,14 @@ struct Found<'c> {
 
 impl Found<'_> {
     fn add(&mut self, rows: &[Reported]) -> Result<()> {
-        let mut by_key: BTreeMap<(&str, usize), Vec<&Reported>> = BTreeMap::new();
-        for row in rows {
-            by_key.entry((&row.table, row.key)).or_default().push(row);
-        }
-        for ((table, number), rows) in by_key {
+        for rows in rows.chunk_by(|row, next| row.table == next.table && row.key == next.key) {
+            let Some(Reported { table, parent, key, .. }) = rows.first() else { continue };
             // SQLite numbers the keys from the last.
-            let mut keys = foreign_keys(self.conn, table)?;
-            keys.reverse();
-            let dangling = match keys.get(number) {
-                Some(key) => which(self.conn, table, key, &rows)?,
+            let dangling = match foreign_keys(self.conn, table)?.iter().rev().nth(*key) {
+                Some(key) => which(self.conn, table, key, rows)?,
                 None => vec![Dangling::default(); rows.len()],
             };
-            let parent = rows.first().map(|row| row.parent.clone()).unwrap_or_default();
-            self.insert(table, parent, dangling)?;
+            self.insert(table, parent.clone(), dangling)?;
         }
         Ok(())
     }
@@ -145,7 +138,7 @@ impl Found<'_> {
 }
 
 /// Which rows of a table these are that `key` was reported of.
-fn which(conn: &Connection, table: &str, key: &ForeignKey, reported: &[&Reported]) -> Result<Vec<Dangling>> {
+fn which(conn: &Connection, table: &str, key: &ForeignKey, reported: &[Reported]) -> Result<Vec<Dangling>> {
     let rows = Rows::of(conn, table, key)?;
     if let (Some(rowid), Some(rowids)) = (rows.rowid, reported.iter().map(|row| row.rowid).collect::<Option<Vec<_>>>())
     {

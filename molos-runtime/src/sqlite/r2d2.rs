@@ -145,9 +145,7 @@ fn patiently<T: Send>(
 ) -> Result<T, Error> {
     let mut conn = Handle(conn);
     let conn = &mut conn;
-    ready(async {
-        when_free!(migrator, conn, async { attempt(conn.0).map_err(DatabaseError::from) }, |error| failed(doing, error))
-    })
+    ready(async { when_free!(migrator, conn, async { attempt(conn.0).map_err(DatabaseError::from) }, doing) })
 }
 
 /// Returns the journal that there is then. It is remembered in the file; to ask for it again would take a lock.

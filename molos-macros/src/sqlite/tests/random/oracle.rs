@@ -89,6 +89,7 @@ pub(super) fn judge(case: &Case) -> Result<Seen, String> {
         after: &[],
         table_prefix: "",
         hooks: &[],
+        store_down: None,
         checked_on: 0,
         manifest_dir: None,
     };
