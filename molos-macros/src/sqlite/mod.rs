@@ -26,6 +26,14 @@ use crate::read::Rules;
 use crate::sqlite::sandbox::Sandbox;
 use crate::write::Library;
 
+/// SQLite 3.44 has functions that rusqlite uses since 0.41, whose bindings are those of SQLite 3.54.
+#[cfg(sqlite_before_3_44)]
+const _: () = assert!(
+    rusqlite::ffi::SQLITE_VERSION_NUMBER < 3_054_000,
+    "the system's SQLite is older than 3.44, and too old for rusqlite 0.41 and later: \
+     run `cargo update -p rusqlite --precise 0.40.0`, or turn on the feature `bundled` of molos"
+);
+
 /// SQLite.
 pub(crate) struct Sqlite;
 
