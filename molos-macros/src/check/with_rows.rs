@@ -470,5 +470,5 @@ fn leads_elsewhere(down: &Script, differences: &[Difference]) -> Diagnostic {
     let first_statement = down.statements().next().map_or(0, |statement| statement.offset);
     let error = down.underline_statement(Diagnostic::new(title), first_statement);
     let error = differences.iter().fold(error, |error, difference| error.note(difference.to_string()));
-    error.help("correct it; if that is how it is to be, write `-- molos: allow inexact-down` at its head")
+    error.help("correct it; if you want it so, write `-- molos: allow inexact-down` at its head")
 }

@@ -150,7 +150,7 @@ impl<'f> Losses<'f> {
                 vec![(self.rules.keep_sequence)(&subject), format!("if it does not matter, write {allow}")]
             }
             BROKEN_REFERENCE => vec![
-                "drop it in this file, and create it again as it is to be".to_owned(),
+                "drop it in this file, and create it again in its new form".to_owned(),
                 format!("if that comes later, write {allow}"),
             ],
             _ => vec![format!("if that is meant, write {allow}")],
@@ -255,9 +255,9 @@ fn note(lint: &str, rules: &Rules) -> &'static str {
     match lint {
         BROKEN_REFERENCE => rules.broken_reference,
         DATA_LOSS => "found out with rows that were made up: every table had some before each migration",
-        DROP_COLUMN | DROP_TABLE => "what is in there is gone; so is it for a program of an older version",
+        DROP_COLUMN | DROP_TABLE => "what is in it is lost, and a program of an older version does not find it",
         DROP_UNIQUE => "duplicates that get in stay there, and an upsert that relies on it fails",
-        LEFT_OUT => "a table that is created again has nothing of the old one but what is written down again",
+        LEFT_OUT => "a table that is created again has only what its new statements say",
         LEFTOVER_TABLE => "it is named like one half of a rebuild, which ends with `DROP TABLE` and `RENAME TO`",
         NARROW_TYPE => "not every value that is there can be one of the new type",
         SEQUENCE_RESET => rules.sequence_reset,

@@ -234,7 +234,7 @@ impl Lock {
     fn other_schema(&self, Entry { version, name, .. }: &Entry) -> Diagnostic {
         self.shipped(
             Diagnostic::new(format!("migration {version} ({name}) leads to another schema than when it was locked"))
-                .note("no file that has shipped was edited, so this version of the database reads one otherwise")
+                .note("no file that has shipped was edited, so this version of the database reads one of them in another way")
                 .help("if databases have it, go back to the one from before, or let `verify` on one of them say what differs"),
         )
     }
@@ -318,7 +318,7 @@ fn entry(line: &str) -> Option<Entry> {
 }
 
 fn unreadable(shown: &str, line: usize) -> Diagnostic {
-    Diagnostic::new(format!("line {line} of `{shown}` is no migration in the order of the versions"))
+    Diagnostic::new(format!("line {line} of `{shown}` is not a migration, or is out of order"))
         .note("it looks like this after two branches were merged that both added a migration, or an edit by hand")
         .help(format!(
             "keep one line for each version, give the newer migration a new version, and run `{REQUEST}=update cargo build`"

@@ -19,7 +19,7 @@ pub(super) fn refused(refusal: Option<&Refusal>) -> Diagnostic {
             .note("each is run inside of one already, so that a failure leaves nothing behind")
             .help("remove the statement"),
         Some(Refusal::Attach) => Diagnostic::new("a migration must not attach another database")
-            .note("it is about this one; which files there are is known only to the program")
+            .note("a migration is about this database; only the program knows of other files")
             .help("attach the database in the program"),
         Some(Refusal::Detach) => Diagnostic::new("a migration must not detach a database")
             .help("detach it in the program, which attached it"),
@@ -63,7 +63,7 @@ fn pragma(name: &str) -> Diagnostic {
             .note("rows that a `CHECK` refuses would stay in the database")
             .help("change the rows or the constraint"),
         _ => diagnostic
-            .note("it is a setting of a connection, and would be gone with the one that migrates")
+            .note("it is a setting of a connection, and would end with the connection that migrates")
             .help("set it in the program, where the database is opened"),
     }
 }
