@@ -1,4 +1,4 @@
-//! Looking before leaping: what would run, where the database stands, and a rollback.
+//! Before a migration: what would run, where the database stands, and a rollback.
 //!
 //! Run it with `cargo run --example rollback`.
 

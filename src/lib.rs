@@ -59,8 +59,8 @@ pub use molos_cli as cli;
 /// Modules that share a database have a directory each, with a history and a lock of its own. One that refers to the
 /// tables of another comes `after` it: its migrations are run, while the crate compiles, on what the others lead to, so that
 /// foreign keys into them work. It may change rows of the others' tables, and nothing else of them: no column, index or
-/// trigger, which would be gone when their owner rebuilds the table. [`Migrator::new`] takes several sets, and applies
-/// each after those that it needs; one that is not there is [`SetsProblem::MissingBase`].
+/// trigger, which their owner would lose when it rebuilds the table. [`Migrator::new`] takes several sets, and applies
+/// each after those that it needs; if one of those is missing, the error is [`SetsProblem::MissingBase`].
 ///
 /// ```
 /// mod core {
@@ -175,11 +175,11 @@ pub use molos_cli as cli;
 ///   after another, or has no name of its own.
 /// - **At the end of a file**, rows refer to what is not there, or a temporary table, view or trigger is left.
 /// - **At the end of all**, a view, trigger or foreign key cannot be used.
-/// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed; one
-///   that is not in there comes before the last that is; a locked one leads to another schema than when it was locked.
-///   The file has a line that is no migration in order, as after a merge, or was written by a newer molos.
-/// - **A name** of a table or column is none in Rust, or two become one; `rename`, `ignore` and `hooks` name what is not
-///   there. A hook is no [`Hook`].
+/// - **A migration in `molos.lock`** was edited (only comments and white space, or more), renamed, renumbered or removed, or
+///   leads to another schema than when it was locked. A migration that is not in `molos.lock` comes before the last that
+///   is. The lines of the file are out of order, as after a merge, or a newer molos wrote it.
+/// - **A name** of a table or column cannot be written in Rust, or two of them become the same; `rename`, `ignore` or
+///   `hooks` names something that is not there. A hook is no [`Hook`].
 ///
 /// The macro goes on after an error, and reports in the same build what does not depend on it.
 #[doc(inline)]

@@ -60,7 +60,7 @@ fn a_database_of_another_tool_that_is_not_adopted_is_not_migrated_and_says_what_
     let expected = |tool: &str| {
         format!(
             "this database was migrated with {tool} so far, and has no history of molos\nhelp: what this call had not \
-             committed is undone; have what is there already recorded with `Migrator::adopt`, before it migrates"
+             committed is undone; call `Migrator::adopt` before `migrate`: it records what is there already"
         )
     };
     // Where names say that it is this program's, nothing is run, not even what would do no harm to the schema.

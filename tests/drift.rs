@@ -40,7 +40,7 @@ fn what_was_changed_by_hand_is_told_object_by_object() -> Done {
          + columns ( id , name , version , enabled , config , created_at , updated_at , colour )\n  \
          table scratch should not be there\n  \
          trigger no_one should not be there\n\
-         help: put back what was changed by something else than migrations, or bring it about in a new one; name the \
+         help: undo the change by hand, or write a migration that makes it; name the \
          tables of another library with `Migrator::other_tables`"
     );
     Ok(())
@@ -252,7 +252,7 @@ fn a_history_that_the_schema_or_the_program_contradicts_is_not_believed() -> Don
     assert_eq!(
         format!("{:#}", other.expect_err("it is refinery's")),
         "this database has no history of sqlx, but of refinery\n\
-         help: name a tool whose history it has, or none: then the schema alone decides"
+         help: name a tool that has a history here, or none: then the schema alone decides"
     );
     // A `user_version` of the program's own is not looked at beside another history, unless that is asked for.
     let numbered = history("(1), (2)");
@@ -284,7 +284,7 @@ fn a_schema_that_no_migration_leads_to_is_compared_with_the_nearest() -> Done {
          + column full_name text\n    \
          + columns ( id , email , password , full_name , created_at , updated_at )\n  \
          view module_migrations is missing\n\
-         help: bring the database to the schema of one of the migrations, or add the migration that led to it"
+         help: change the schema to that of one of the migrations, or add the migration that led to it"
     );
     assert!(conn.prepare("SELECT * FROM _molos_migrations").is_err(), "nothing was recorded");
     Ok(())

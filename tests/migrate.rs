@@ -278,7 +278,7 @@ fn histories_that_disagree_are_refused_before_anything_runs() -> Result {
         refused(&[NOTES]),
         "the database is newer than this program: migration 2 (tags) was applied, and the last one this program has is 1\n\
          help: run the newer program, restore the database that belongs to this one, or roll it back with \
-         `Migrator::downgrade`, which loses what the newer program has put where this one has no place for it"
+         `Migrator::downgrade`, which loses what the newer program has put into tables and columns that this one does not have"
     );
     assert_eq!(
         refused(&[TAGS, more]),
@@ -821,7 +821,7 @@ fn a_rollback_takes_what_it_saw_and_nothing_that_came_or_went_meanwhile() {
         assert_eq!(
             error,
             "another program has applied migration 3 of the set \"app\" meanwhile\n\
-             help: look at what there is to roll back now, and call again if it is still meant"
+             help: look at what there is to roll back now, and call again if you still want to"
         );
     }
 }

@@ -200,7 +200,7 @@ fn a_version_or_a_number_of_steps_is_about_one_set() -> Result {
     let all = || Migrator::new([&core, &tasks]);
     let mut conn = memory();
     let several = "a version or a number of steps is about one set, and these are several: \"core\", \"tasks\"\n\
-                   help: name the one that is meant, with `Migrator::only` or on the command line with `--set`";
+                   help: name one of them, with `Migrator::only` or on the command line with `--set`";
     assert_eq!(told(all().up_to(1).migrate(&mut conn)), several);
     assert_eq!(told(all().adopt_at(&mut conn, 1)), several);
     all().migrate(&mut conn)?;

@@ -26,7 +26,7 @@ pub(crate) fn confirm(yes: bool, loss: &str, unattended: Unattended) -> Result<(
             Unattended::GoesOn => Ok(()),
             Unattended::IsRefused => Err(Failure::new(
                 format!("{loss}, and there is no terminal to ask at"),
-                "nothing was changed; if that is meant, give --yes",
+                "nothing was changed; to go on, give --yes",
             )),
         };
     }

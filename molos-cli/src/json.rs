@@ -1,6 +1,6 @@
 //! What `--json` answers: one object for each command.
 //!
-//! Fields may be added in later versions; none changes its meaning or goes. A `null` is said where there is nothing to say.
+//! Later versions may add fields; they change the meaning of none, and remove none. `null` stands where there is nothing to say.
 
 use serde::{Deserialize, Serialize};
 
@@ -184,9 +184,9 @@ pub struct Difference {
     pub name: String,
     /// How it differs.
     pub difference: HowDifferent,
-    /// What should be said of it, and is not.
+    /// What should be true of it, and is not.
     pub expected: Vec<String>,
-    /// What is said of it, and should not be.
+    /// What is true of it, and should not be.
     pub found: Vec<String>,
 }
 

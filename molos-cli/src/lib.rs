@@ -1,5 +1,5 @@
 //! The command line of [molos](https://docs.rs/molos), which programs use as `molos::cli`: [`Db`] is a clap subcommand
-//! that brings a program's database up to date, takes it back, compares it, and tells what is in it.
+//! that brings a program's database up to date, rolls it back, compares it, and tells what is in it.
 //!
 //! ```no_run
 //! # use molos_runtime as molos;
@@ -84,11 +84,11 @@ pub enum Db {
     /// Exits with 0 if the database is up to date, with 1 if migrations are pending, and with 2 if something is wrong:
     /// migrations that were edited or are unknown, say.
     Status(Status),
-    /// Takes migrations back, the newest first
+    /// Rolls migrations back, the newest first
     Rollback(Rollback),
     /// Shows what `migrate` would run, and what rows it would cost
     Plan(Plan),
-    /// Runs what is pending on the data that there is, and undoes it
+    /// Runs what is pending on the real data, and undoes it
     ///
     /// Other programs wait for it as they will for the migration. Exits with 2 if the migration would fail.
     Rehearse(Rehearse),
@@ -100,11 +100,11 @@ pub enum Db {
     Adopt(Adopt),
     /// Copies the database, checks the copy, and prints its path
     Backup(Backup),
-    /// Puts a backup in the place of what is in the database
+    /// Replaces what is in the database with a backup
     Restore(Restore),
     /// Prints the schema that the migrations lead to; no database is needed
     Schema(Schema),
-    /// Takes back what a newer program applied, with the SQL that it left in the database
+    /// Rolls back what a newer program applied, with the SQL that it left in the database
     Downgrade(Downgrade),
     /// Writes the files of a new migration: the only command that touches the source directory
     ///
@@ -145,13 +145,13 @@ pub struct Status {
 /// The arguments of [`Db::Rollback`].
 #[derive(Clone, Debug, clap::Args)]
 pub struct Rollback {
-    /// How many to roll back: one, if nothing is said
+    /// How many to roll back: one, if you leave it out
     #[arg(long, value_name = "N", group = "how_far")]
     steps: Option<usize>,
-    /// Take back all that came after this version
+    /// Roll back everything after this version
     #[arg(long, value_name = "VERSION", group = "how_far")]
     to: Option<i64>,
-    /// Take back everything
+    /// Roll back everything
     #[arg(long, group = "how_far")]
     all: bool,
     /// Show what would be run, and run nothing

@@ -231,7 +231,7 @@ fn without_a_terminal_nothing_is_lost_that_was_not_asked_for() -> Done {
     assert!(
         ran.stderr.ends_with(
             "error: 1 row of tags will be lost, and there is no terminal to ask at\n\
-         help: nothing was changed; if that is meant, give --yes\n"
+         help: nothing was changed; to go on, give --yes\n"
         ),
         "{}",
         ran.stderr

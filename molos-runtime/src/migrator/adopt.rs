@@ -30,8 +30,8 @@ enum Evidence {
 }
 
 impl<DB: Schemas> Migrator<'_, DB> {
-    /// Recognises a database that was made by hand or by another tool, and records what it is already: the migration
-    /// that leads to its schema, and those before it, are applied from then on. Nothing is run, and the history of the
+    /// Recognises a database that was made by hand or by another tool, and records what it has already: the migration
+    /// that leads to its schema, and those before it, count as applied from then on. Nothing is run, and the history of the
     /// other tool stays as it is.
     ///
     /// If there is a history of refinery, sqlx, diesel, drizzle, goose, dbmate or golang-migrate, it has to agree with the
@@ -41,8 +41,7 @@ impl<DB: Schemas> Migrator<'_, DB> {
     ///
     /// Of several sets, each is recognised by the part of the schema that is its own, see [`verify`](Self::verify).
     ///
-    /// A table that another library keeps in the database stands in the way of that, until it is
-    /// [named](Self::other_tables).
+    /// If another library keeps tables in the database, [name them](Self::other_tables).
     ///
     /// A set that has a history already is left as it is, and one of which nothing is there is pending. So a program can
     /// call this at each start, before it migrates: from the second on, it takes no more than a look at the history.

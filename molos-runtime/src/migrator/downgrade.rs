@@ -31,11 +31,11 @@ enum Back<'s, DB: Database> {
 }
 
 impl<DB: Database> Migrator<'_, DB> {
-    /// Takes a database back that is newer than this program, so that it can go on with it: newest first, until the newest
+    /// Rolls back a database that is newer than this program, so that the program can use it: newest first, until the newest
     /// migration that is applied is one that this program has. Of several sets, each is rolled back as far as it is newer, the
     /// last set first.
     ///
-    /// What this program has never heard of is rolled back with the SQL that the newer one has left in the history table, in
+    /// What this program does not have is rolled back with the SQL that the newer one has left in the history table, in
     /// one transaction, whatever [`transactions`](Self::transactions) says. As in any run, every foreign key is checked
     /// before it is committed. That SQL is run only if it is what molos wrote: beside it there is a checksum, which tells
     /// what was changed by accident or by hand. It is no signature: from a file of unknown origin, do not downgrade.
@@ -44,8 +44,8 @@ impl<DB: Database> Migrator<'_, DB> {
     /// out.
     ///
     /// [`migrate`](Self::migrate) never does this by itself. A down migration drops the columns and tables that the newer program
-    /// has added, with what users have put into them since; whether that is right is not for a program to decide that
-    /// happens to be older. Ask the user, and [back up](Self::backup_before) first.
+    /// has added, with what users have put into them since. An older program cannot decide whether that is right: ask the
+    /// user, and [back up](Self::backup_before) first.
     ///
     /// ```
     /// # use molos_runtime as molos;

@@ -93,14 +93,14 @@ mod tests {
     fn a_table_belongs_to_the_set_with_the_longest_prefix_that_it_has() {
         let sets =
             [set("core", ""), set("task", "Task"), set("tasks", "tasks_"), set("notes", ""), set("more", "TASK")];
-        let rehearsed = [
+        let replayed = [
             vec![schema("CREATE TABLE users (a)")],
             vec![schema("CREATE TABLE users (a); CREATE TABLE task (a)")],
             Vec::new(),
             vec![schema("CREATE TABLE users (a); CREATE TABLE task (a); CREATE TABLE notes (a)"), schema("")],
             vec![schema("CREATE TABLE users (a); CREATE TABLE task (a); CREATE TABLE task_more (a)")],
         ];
-        let owners = Owners::new(&sets, &rehearsed);
+        let owners = Owners::new(&sets, &replayed);
         let cases = [
             ("users", 0),
             ("notes", 3),

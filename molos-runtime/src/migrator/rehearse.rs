@@ -12,8 +12,8 @@ use crate::model::rehearsal::{Rehearsal, StepRehearsal};
 use crate::model::script::statement_that_begins;
 
 impl<'m, DB: Database> Migrator<'m, DB> {
-    /// Runs what is pending on the data that there is, inside of one transaction, finds out how long that takes and what
-    /// comes of it, and undoes it, whatever comes. The database is then as it was.
+    /// Runs what is pending on the real data, inside of one transaction, finds out how long that takes and what comes of it,
+    /// and undoes it in any case. The database is then as it was.
     ///
     /// The transaction is a real one. Other writers wait until the rehearsal is over, as they will for the migration, and
     /// so do readers, unless the database is in WAL mode, as soon as it is larger than the page cache. There has to be as
@@ -51,8 +51,8 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     /// # Errors
     ///
     /// Those that [`migrate`](Self::migrate) gives before it runs anything; [`ErrorKind::TransactionEnded`](crate::ErrorKind::TransactionEnded), also before that,
-    /// if a migration has a `COMMIT` in it, which could not be undone; or when the rehearsal cannot be undone. What
-    /// comes after that is no error but what was asked for: [`Rehearsal::error`].
+    /// if a migration has a `COMMIT` in it, which could not be undone; or when the rehearsal cannot be undone. An error
+    /// of the migrations themselves is not among them, but in [`Rehearsal::error`].
     pub fn rehearse<'a, C: Connection<Database = DB>>(
         &'a self,
         conn: &'a mut C,

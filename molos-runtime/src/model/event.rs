@@ -15,9 +15,9 @@ pub enum Event<'e> {
     /// Another connection holds the database; this is sent before each new attempt to take it.
     #[non_exhaustive]
     Waiting {
-        /// For how long it has been waited.
+        /// How long the call has waited.
         waited: Duration,
-        /// After how long it is given up.
+        /// After how long it gives up.
         timeout: Duration,
     },
     /// A copy of the database was made and checked, before the first step; see

@@ -1,4 +1,4 @@
-//! The history table: what was applied to a database, when, and how to take it back.
+//! The history table: what was applied to a database, when, and how to roll it back.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub struct Record<'m> {
     pub set: &'m str,
     /// What is known of the migration from now on.
     pub applied: Applied,
-    /// The SQL that takes it back, as [`stored_down`] writes it, kept so that an older binary can.
+    /// Its down migration, as [`stored_down`] writes it, kept so that an older binary can.
     pub down: Option<String>,
 }
 
@@ -52,7 +52,7 @@ const SUM: &str = ", sha256 = ";
 /// The format that down migrations are stored in. One in an older format is read.
 const DOWN_FORMAT: u32 = 1;
 
-/// The SQL that takes a migration back, as the history table keeps it: it can be run as it is, and its first line, a
+/// A down migration as the history table keeps it: it can be run as it is, and its first line, a
 /// comment, says whether foreign keys are enforced for it, and has a checksum.
 ///
 /// The checksum tells what molos wrote from what was changed since, by accident or by hand. It is no signature.

@@ -12,8 +12,8 @@ use crate::database::{Connection, Database, DefaultDatabase};
 use crate::migrator::{Goal, Migrator};
 use crate::schema::Fingerprint;
 
-/// One migration: a version, a name, the SQL that takes the schema up to it and, where there is one, the SQL that
-/// takes it back down. It borrows everything, from the binary if it is embedded.
+/// One migration: a version, a name, the SQL that applies it and, where there is any, the SQL that rolls it back. It
+/// borrows everything, from the binary if it is embedded.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration<'m, DB: Database = DefaultDatabase> {
     set: &'m str,
@@ -223,7 +223,7 @@ impl<'m, DB: Database> Migration<'m, DB> {
         self.checksum
     }
 
-    /// The fingerprint of the schema that it leads to, if the migration was rehearsed while the program compiled.
+    /// The fingerprint of the schema that it leads to, if the migration was checked while the program compiled.
     #[must_use]
     pub const fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
@@ -306,7 +306,7 @@ impl<'m, DB: Database> Migration<'m, DB> {
     }
 }
 
-/// The file beside `up` that takes it back.
+/// The file of the down migration beside `up`.
 #[doc(hidden)]
 #[must_use]
 pub fn down_path(up: &str) -> String {
@@ -346,7 +346,7 @@ pub struct Migrations<'m, DB: Database = DefaultDatabase> {
     manifest_dir: Option<&'m str>,
 }
 
-/// The last migration of another directory that a set was rehearsed after, and so needs.
+/// The last migration of another directory that a set was checked after, and so needs.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Base<'m> {
@@ -371,7 +371,7 @@ pub struct Embedded<'m, DB: Database = DefaultDatabase> {
     pub hooks: &'m [StepHook<DB>],
     /// [`stored_down`], if there is a down migration.
     pub store_down: Option<StoreDown>,
-    /// The version of the database engine that the migrations were rehearsed on, as a number.
+    /// The version of the database engine that the migrations were checked on, as a number.
     pub checked_on: i32,
     /// The directory of the crate, in a debug build.
     pub manifest_dir: Option<&'m str>,
@@ -483,7 +483,7 @@ impl<'m, DB: Database> Migrations<'m, DB> {
         Self { after, ..self }
     }
 
-    /// The same set, as one that was rehearsed on the engine of this version.
+    /// The same set, as one that was checked on the engine of this version.
     #[doc(hidden)]
     #[must_use]
     pub const fn checked_on(self, version: i32) -> Self {

@@ -71,7 +71,7 @@ impl<'m, DB: Database> Sets<'m, DB> {
         self.chosen.iter().map(Migrations::set).collect()
     }
 
-    /// The sets, each after those that it was rehearsed after, and apart from that as they were given.
+    /// The sets, each after those that it was checked after, and apart from that as they were given.
     pub(crate) fn in_order(&self) -> Result<Vec<Migrations<'m, DB>>, Error> {
         let mut waiting: Vec<&Migrations<'m, DB>> = Vec::with_capacity(self.chosen.len());
         for set in &self.chosen {
@@ -93,7 +93,7 @@ impl<'m, DB: Database> Sets<'m, DB> {
     }
 }
 
-/// Whether `set` was rehearsed after a migration of `other`.
+/// Whether `set` was checked after a migration of `other`.
 fn comes_after<DB: Database>(set: &Migrations<'_, DB>, other: &Migrations<'_, DB>) -> bool {
     set.set() != other.set() && set.after.iter().any(|base| other.has(base))
 }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_comes_after_those_it_was_rehearsed_after_and_else_where_it_was_given() {
+    fn a_set_comes_after_those_it_was_checked_after_and_else_where_it_was_given() {
         let (core, tasks) = (set("core", &[]), set("tasks", &["core"]));
         let (notes, links) = (set("notes", &["core"]), set("links", &["tasks", "notes"]));
         let cases = [

@@ -17,9 +17,9 @@ pub enum Difference {
     Changed {
         /// What it is.
         object: Object,
-        /// What should be said of it, and is not.
+        /// What should be true of it, and is not.
         missing: Vec<Fact>,
-        /// What is said of it, and should not be.
+        /// What is true of it, and should not be.
         extra: Vec<Fact>,
     },
 }

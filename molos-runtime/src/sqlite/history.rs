@@ -181,7 +181,7 @@ fn read_history(conn: &Connection, set: &str) -> Result<Vec<Applied>, DatabaseEr
     let mut history: Vec<Applied> = Vec::new();
     while let Some(row) = rows.next()? {
         let next = applied(row)?;
-        // Only in a table without the primary key; a rollback would take such a migration back twice.
+        // Only in a table without the primary key; a rollback would run such a migration twice.
         if history.last().is_some_and(|last| last.version == next.version) {
             return Err(damaged(format!("version {} is there twice", next.version)));
         }

@@ -40,7 +40,7 @@ pub enum Sqlite {}
 /// transaction. If it fails, everything is undone as if a statement had failed.
 ///
 /// The connection is inside of the transaction, with foreign keys not enforced, and has to stay in it. A hook changes rows
-/// and not the schema: while the program compiles it is not run, so what it would do is not rehearsed.
+/// and not the schema: it is not run while the program compiles, so nothing checks what it would do.
 pub type Hook = fn(&Connection) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 impl Migration<'_, Sqlite> {

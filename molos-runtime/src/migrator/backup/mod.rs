@@ -107,7 +107,7 @@ impl<DB: Files> Migrator<'_, DB> {
     /// # Migrator::new(&migrations).up_to(1).migrate(&mut conn)?;
     /// Migrator::new(&migrations).backup_before(place.join("backups"), Keep::Newest(3)).migrate(&mut conn)?;
     ///
-    /// // It was not to be.
+    /// // Undo it.
     /// let backup = std::fs::read_dir(place.join("backups"))?.next().ok_or("no backup")??.path();
     /// Migrator::new(&migrations).restore_backup(&backup, &path)?;
     /// assert_eq!(Migrator::new(&migrations).status(&mut conn)?.pending(), 1);

@@ -10,7 +10,7 @@ use crate::model::tool::Tool;
 use crate::model::violation::Violation;
 use crate::schema::Difference;
 
-/// What kind of error it is, with what only this kind has to say. The rest is asked of the [`Error`](super::Error).
+/// What kind of error it is, with what only this kind has to say. The [`Error`](super::Error) has the rest.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -26,8 +26,8 @@ pub enum ErrorKind {
     ///
     /// What ran before may be in the database, and is not in the history. `embed_migrations!` refuses such a migration.
     TransactionEnded,
-    /// Rows refer to what is not there: after migrations ran, and before they had not; or found by
-    /// [`Migrator::verify`](crate::Migrator::verify), when no migration was run.
+    /// Rows refer to what is not there, and did not before the migrations ran; or
+    /// [`Migrator::verify`](crate::Migrator::verify) found such rows, and no migration was run.
     #[non_exhaustive]
     ForeignKeys {
         /// The migrations that ran in the transaction; none, if the rows were there before.
@@ -45,7 +45,7 @@ pub enum ErrorKind {
         running: String,
         /// The version of the engine that the migrations were checked on when the program was compiled.
         checked_on: String,
-        /// How a program comes by a newer one.
+        /// How to get a newer one.
         remedy: &'static str,
     },
 
@@ -108,16 +108,16 @@ pub enum ErrorKind {
     },
     /// The down migration that the database holds for a migration cannot be used.
     StoredDown(StoredDownProblem),
-    /// The version that was asked for cannot be gone to.
+    /// The version that was asked for cannot be reached.
     #[non_exhaustive]
     Target {
         /// What was asked for.
         version: i64,
-        /// Why it cannot be gone to.
+        /// Why not.
         problem: TargetProblem,
     },
 
-    /// A database was to be adopted whose schema is not that of any migration, or not of the one that it should be.
+    /// `adopt` found that the schema of the database is not that of any migration, or not of the one that it should be.
     #[non_exhaustive]
     NotAdopted {
         /// Why it was compared with this migration.
@@ -125,19 +125,19 @@ pub enum ErrorKind {
         /// How the database differs from what the migration leads to.
         differences: Vec<Difference>,
     },
-    /// A database was to be adopted that has the schema of several migrations: those after the first only change rows.
+    /// `adopt` found that the database has the schema of several migrations: those after the first only change rows.
     #[non_exhaustive]
     AmbiguousSchema {
         /// The migrations that lead to this schema.
         steps: Vec<Step>,
     },
-    /// A database was to be migrated that another tool has migrated so far, and that was not adopted.
+    /// Another tool has migrated the database so far, and it was not adopted.
     #[non_exhaustive]
     NotYetAdopted {
         /// The tool.
         tool: Tool,
     },
-    /// A database was to be adopted by the history of another tool, which does not fit.
+    /// `adopt` found a history of another tool that does not fit.
     #[non_exhaustive]
     OtherHistory {
         /// The tool.
@@ -149,10 +149,10 @@ pub enum ErrorKind {
     /// The sets, or what was asked of them, make no sense.
     Sets(SetsProblem),
 
-    /// Another connection kept the database for longer than was waited.
+    /// Another connection held the database for longer than the call waited.
     #[non_exhaustive]
     Busy {
-        /// How long was waited.
+        /// How long the call waited.
         waited: Duration,
     },
     /// The connection was in a transaction of its own, which a migration would become a part of.
@@ -227,7 +227,7 @@ pub enum StoredDownProblem {
     Failed,
 }
 
-/// Why a version cannot be gone to.
+/// Why a version cannot be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TargetProblem {
@@ -245,13 +245,13 @@ pub enum TargetProblem {
         /// The last version applied.
         current: i64,
     },
-    /// It cannot be rolled back to, since it is not applied.
+    /// It is not applied, so nothing can be rolled back to it.
     #[non_exhaustive]
     NotApplied {
         /// The last version applied.
         current: Option<i64>,
     },
-    /// Another program has applied it since this call looked what there is to roll back.
+    /// Another program has applied it since this call looked for what to roll back.
     #[non_exhaustive]
     AppliedMeanwhile {
         /// The set.
@@ -329,7 +329,7 @@ pub enum SetsProblem {
         /// Its name.
         name: String,
     },
-    /// A migration was to be rolled back that another set, which is applied and left out, comes after.
+    /// Another set, which is applied and was not given, comes after a migration that is to be rolled back.
     #[non_exhaustive]
     StandsOn {
         /// The other set.

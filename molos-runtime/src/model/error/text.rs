@@ -276,7 +276,7 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
         }
         ErrorKind::Newer { .. } => {
             "run the newer program, restore the database that belongs to this one, or roll it back with \
-             `Migrator::downgrade`, which loses what the newer program has put where this one has no place for it"
+             `Migrator::downgrade`, which loses what the newer program has put into tables and columns that this one does not have"
         }
         ErrorKind::Unknown { .. } => {
             "a file was removed or renumbered, or the database belongs to another branch; put the file back"
@@ -286,8 +286,7 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
         }
         ErrorKind::Pending { .. } => "migrate it",
         ErrorKind::Drift { differences } => {
-            let put_back =
-                "put back what was changed by something else than migrations, or bring it about in a new one";
+            let put_back = "undo the change by hand, or write a migration that makes it";
             return Some(with_other_tables(put_back, differences));
         }
         ErrorKind::History(HistoryProblem::Damaged(_)) => {
@@ -307,13 +306,12 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
         }
         ErrorKind::Target { problem, .. } => return Some(target_help(problem)),
         ErrorKind::NotAdopted { differences, .. } => {
-            let bring =
-                "bring the database to the schema of one of the migrations, or add the migration that led to it";
+            let bring = "change the schema to that of one of the migrations, or add the migration that led to it";
             return Some(with_other_tables(bring, differences));
         }
         ErrorKind::NotYetAdopted { .. } => {
-            "what this call had not committed is undone; have what is there already recorded with `Migrator::adopt`, before \
-             it migrates"
+            "what this call had not committed is undone; call `Migrator::adopt` before `migrate`: it records what is there \
+             already"
         }
         ErrorKind::AmbiguousSchema { .. } => {
             "the later ones change rows, which leaves no trace in a schema; name the last that was applied with \
@@ -352,7 +350,7 @@ fn target_help(problem: &TargetProblem) -> Cow<'static, str> {
         TargetProblem::NotApplied { current: Some(version) } => format!("the database is at version {version}").into(),
         TargetProblem::NotApplied { current: None } => "nothing is applied".into(),
         TargetProblem::AppliedMeanwhile { .. } => {
-            "look at what there is to roll back now, and call again if it is still meant".into()
+            "look at what there is to roll back now, and call again if you still want to".into()
         }
     }
 }
@@ -370,7 +368,7 @@ const fn other_history_help(problem: &OtherHistoryProblem) -> &'static str {
              `Migrator::adopt_at`"
         }
         OtherHistoryProblem::NotThere { .. } => {
-            "name a tool whose history it has, or none: then the schema alone decides"
+            "name a tool that has a history here, or none: then the schema alone decides"
         }
     }
 }
@@ -386,9 +384,7 @@ fn sets_help(problem: &SetsProblem) -> Cow<'static, str> {
         SetsProblem::StandsOn { set } => {
             return format!("roll \"{set}\" back first, or all sets with one call").into();
         }
-        SetsProblem::Several { .. } => {
-            "name the one that is meant, with `Migrator::only` or on the command line with `--set`"
-        }
+        SetsProblem::Several { .. } => "name one of them, with `Migrator::only` or on the command line with `--set`",
         SetsProblem::Disordered { .. } => "order the list by version, each version once",
     };
     text.into()
