@@ -64,26 +64,16 @@ impl Violation {
 
     /// Whether these refer to what rows of the other did, in whatever table.
     fn is_among(&self, other: &Self) -> bool {
-        let keys = |violation: &Self| {
-            let mut keys: Vec<u64> = violation.dangling.iter().map(|dangling| dangling.key).collect();
-            keys.sort_unstable();
-            keys
-        };
-        let mut known = keys(other).into_iter();
-        let is_known = |key: u64| known.by_ref().find(|known| *known >= key) == Some(key);
-        !self.parent.is_empty() && !other.parent.is_empty() && keys(self).into_iter().all(is_known)
+        !self.parent.is_empty() && !other.parent.is_empty() && self.rows_beside(other, by_key) == 0
     }
 
-    /// How many of its rows are not among those of `before`.
-    fn rows_beside(&self, before: &Self) -> u64 {
-        // In a table that was rebuilt, a row may have got another number.
-        let is_rebuilt = self.ids[0] != before.ids[0];
-        let same = |dangling: &Dangling| if is_rebuilt { (0, dangling.key) } else { (dangling.row, dangling.key) };
-        let mut known: BTreeMap<(u64, u64), u64> = BTreeMap::new();
-        for dangling in &before.dangling {
-            *known.entry(same(dangling)).or_default() += 1;
+    /// How many of its rows are not among those of the other, which are told apart by `identity`.
+    fn rows_beside(&self, other: &Self, identity: fn(&Dangling) -> Dangling) -> u64 {
+        let mut known: BTreeMap<Dangling, u64> = BTreeMap::new();
+        for dangling in &other.dangling {
+            *known.entry(identity(dangling)).or_default() += 1;
         }
-        let is_new = |dangling: &&Dangling| match known.get_mut(&same(dangling)) {
+        let is_new = |dangling: &&Dangling| match known.get_mut(&identity(dangling)) {
             Some(left) if *left > 0 => {
                 *left -= 1;
                 false
@@ -92,6 +82,18 @@ impl Violation {
         };
         self.dangling.iter().filter(is_new).count() as u64
     }
+
+    /// How many of its rows were not there before.
+    fn rows_since(&self, before: &Self) -> u64 {
+        // In a table that was rebuilt, a row may have got another number.
+        let is_rebuilt = self.ids[0] != before.ids[0];
+        self.rows_beside(before, if is_rebuilt { by_key } else { Dangling::clone })
+    }
+}
+
+/// A row as one that is known by what it refers to alone.
+const fn by_key(dangling: &Dangling) -> Dangling {
+    Dangling { row: 0, key: dangling.key }
 }
 
 /// What of `after` was not there `before`: row by row, whatever the tables were called.
@@ -104,7 +106,7 @@ pub(crate) fn more(before: &[Violation], after: &[Violation]) -> Vec<Violation> 
         // name is known by its rows.
         let known = of_tables().find(|known| known.ids == violation.ids).or_else(|| of_tables().next());
         let known = known.or_else(|| left.iter().copied().find(|known| violation.is_among(known)));
-        let rows = known.map_or(violation.rows, |known| violation.rows_beside(known));
+        let rows = known.map_or(violation.rows, |known| violation.rows_since(known));
         (rows > 0).then(|| Violation { rows, ..violation.clone() })
     };
     after.iter().filter_map(grown).collect()
