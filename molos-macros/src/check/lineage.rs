@@ -185,6 +185,14 @@ impl Lineage {
                     .any(|(from, read)| is_of_column(read) && self.may_come_from_before(*from, column, looked_at))
     }
 
+    /// Whether anything was read from this column of the table of before in whose place a table is.
+    pub(crate) fn is_read(&self, after: &str, column: &str) -> bool {
+        let now = self.tables.iter().position(|table| table.after.as_deref() == Some(after));
+        let old = std::iter::successors(now, |at| self.tables[*at].replaces).last();
+        let reads = self.tables.iter().flat_map(|table| &table.read);
+        reads.into_iter().any(|(from, read)| Some(*from) == old && read.as_ref().is_none_or(|read| read == column))
+    }
+
     /// The name that a column of before has now, in the table that has the name `after`, or had in the one of before when
     /// that went; nothing if it was dropped.
     pub(crate) fn column<'t>(&'t self, after: &str, column: &'t str) -> Option<&'t str> {

@@ -9,6 +9,8 @@ use crate::diagnostic::Diagnostic;
 pub(crate) struct TableRows {
     /// The columns, in lower case.
     pub(crate) columns: Vec<String>,
+    /// The declared type of each.
+    pub(crate) types: BTreeMap<String, String>,
     /// Those that are computed from the others.
     pub(crate) generated: BTreeSet<String>,
     /// Those that are `NULL` in every row.
@@ -84,6 +86,11 @@ impl TableRows {
         Self {
             generated: set(&self.generated),
             blank: set(&self.blank),
+            types: self
+                .types
+                .iter()
+                .filter_map(|(column, declared)| Some((name_of(column)?, declared.clone())))
+                .collect(),
             canaries: self.canaries.into_iter().map(remaining).collect(),
             columns: names.into_iter().flatten().collect(),
             ..self
@@ -102,7 +109,9 @@ impl TableRows {
             return Ok(vec![RowLoss::Rows]);
         }
         let Change::MadeAnew { unread } = change else {
-            return Ok(self.cleared(after).map(RowLoss::Cleared).collect());
+            let replaced = self.replaced_without_a_value(after).filter(|_| self.lost_some(after, change));
+            let cleared: BTreeSet<String> = self.cleared(after).chain(replaced).collect();
+            return Ok(cleared.into_iter().map(RowLoss::Cleared).collect());
         };
         let mut losses = Vec::new();
         for column in after.columns.iter().filter(|column| !self.generated.contains(*column)) {
@@ -146,14 +155,41 @@ impl TableRows {
             || any_missing
                 && match change {
                     Change::MadeAnew { .. } => true,
-                    Change::Removed { inserted } => !self.counts_inserts || self.count + *inserted > after.count,
-                    Change::Kept => false,
+                    _ => self.lost_some(after, change),
                 }
+    }
+
+    /// Whether rows were removed, and others may have been put in their place.
+    fn lost_some(&self, after: &Self, change: &Change) -> bool {
+        match change {
+            Change::Removed { inserted } => !self.counts_inserts || self.count + *inserted > after.count,
+            Change::MadeAnew { .. } | Change::Kept => false,
+        }
+    }
+
+    /// The columns that have no value any more in the place of a row that had one.
+    fn replaced_without_a_value(&self, after: &Self) -> impl Iterator<Item = String> {
+        let columns = self.columns.iter().filter(|column| !self.generated.contains(*column));
+        let is_lost = |column: &&String| {
+            let place = |rows: &Self| rows.columns.iter().position(|name| name == *column);
+            let (Some(old), Some(new)) = (place(self), place(after)) else { return false };
+            self.canaries.iter().filter(|row| row.values[old].is_some()).any(|row| {
+                let known_by = (0..row.values.len()).filter(|at| *at != old);
+                let mut marks = known_by.filter_map(|at| Some((at, row.values[at].as_ref()?)));
+                marks.any(|(at, mark)| {
+                    let has_it = |it: &&Canary| it.values.get(at).is_some_and(|value| value.as_ref() == Some(mark));
+                    let is_its_own = row.marks.contains(mark) && self.canaries.iter().filter(has_it).count() == 1;
+                    let mut in_place = after.canaries.iter().filter(has_it).peekable();
+                    is_its_own && in_place.peek().is_some() && in_place.all(|it| it.values[new].is_none())
+                })
+            })
+        };
+        columns.filter(is_lost).cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// The columns that a rebuild left out, each with the new one that its values are in `after` it, if there is one.
     /// Nothing is known of a column without values.
-    pub(crate) fn moved(&self, after: &Self, unread: &BTreeSet<String>) -> BTreeMap<String, Option<String>> {
+    pub(crate) fn moved(&self, after: &Self, is_read: impl Fn(&str) -> bool) -> BTreeMap<String, Option<String>> {
         let gone = self.columns.iter().filter(|column| !after.columns.contains(column));
         let has_values = gone.filter(|column| !self.generated.contains(*column) && !self.values(column).is_empty());
         let has_all_rows = after.canaries.len() >= self.canaries.len();
@@ -164,7 +200,7 @@ impl TableRows {
                 if has_all_rows { values.is_subset(&now) } else { !values.is_disjoint(&now) }
             };
             let new_columns = after.columns.iter().filter(|new| !self.columns.contains(new));
-            let new = new_columns.filter(|_| !unread.contains(column)).find(has_them);
+            let new = new_columns.filter(|_| is_read(column)).find(has_them);
             (column.clone(), new.cloned())
         });
         moved.collect()
@@ -199,8 +235,10 @@ impl TableRows {
         let is_cleared = move |column: &&String| {
             let before = self.values(column);
             let is_stored = after.columns.contains(column) && !self.generated.contains(*column);
-            let has_none =
-                after.blank.contains(*column) || !after.canaries.is_empty() && after.values(column).is_empty();
+            // A row that is not known again may have a value.
+            let all_are_known = after.count - after.canaries.len() <= self.count - self.canaries.len();
+            let has_none = after.blank.contains(*column)
+                || all_are_known && !after.canaries.is_empty() && after.values(column).is_empty();
             is_stored && !before.is_empty() && has_none && !before.is_subset(&elsewhere)
         };
         self.columns.iter().filter(is_cleared).cloned().collect::<Vec<_>>().into_iter()
@@ -244,6 +282,7 @@ mod tests {
         };
         TableRows {
             columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            types: BTreeMap::new(),
             generated: BTreeSet::new(),
             blank: BTreeSet::new(),
             canaries: rows.iter().map(row).collect(),

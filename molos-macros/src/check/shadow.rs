@@ -121,6 +121,8 @@ pub(crate) enum Fill {
     Full,
     /// Those that must not be `NULL`.
     Sparse,
+    /// Of those that may be `NULL` about half, by this bit of their number among each other.
+    Half { bit: u32, filled: bool },
     /// Every column, with the values of the row before it wherever nothing keeps them apart.
     Twin,
 }

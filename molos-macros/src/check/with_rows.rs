@@ -239,8 +239,12 @@ impl<'s, S: Shadow> WithRows<'s, S> {
                 // A user's rows are counted before the step, when the table has its old name.
                 let old = lineage.before(&table).unwrap_or(&table);
                 let change = change_of(&table, &before.columns, effects, lineage);
-                if let (Direction::Up, Change::MadeAnew { unread }) = (losses.direction, &change) {
-                    self.outcome.moved.insert((losses.version, old.to_owned()), before.moved(&after, unread));
+                if let (Direction::Up, Change::MadeAnew { .. }) = (losses.direction, &change) {
+                    let moved = before.moved(&after, |column| lineage.is_read(&table, column));
+                    for (column, new) in moved.iter().filter_map(|(column, new)| Some((column, new.as_ref()?))) {
+                        losses.narrow_type((old, column), before.types.get(column), after.types.get(new));
+                    }
+                    self.outcome.moved.insert((losses.version, old.to_owned()), moved);
                 }
                 if after.is_less_than(before) {
                     to_fill.insert(table.clone());

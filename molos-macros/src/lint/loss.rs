@@ -216,6 +216,22 @@ impl<'f> Losses<'f> {
         }
     }
 
+    /// Adds a column if its type was one that can hold more than what it is `now` can.
+    pub(crate) fn narrow_type(
+        &mut self,
+        (table, column): (&str, &str),
+        was: Option<impl AsRef<str>>,
+        now: Option<impl AsRef<str>>,
+    ) {
+        let (Some(was), Some(now)) = (was, now) else { return };
+        let (was, now) = (was.as_ref(), now.as_ref());
+        if (self.rules.is_narrower)(was, now) {
+            let subject = format!("{table}.{column}");
+            let what = format!("makes `{subject}` {}, which was {}", type_name(now), type_name(was));
+            self.add(NARROW_TYPE, subject, &[table, column], &what);
+        }
+    }
+
     /// Looks at the columns that the table `old`, which is called `new` now, had.
     fn of_columns(&mut self, (old, new): (&str, &str), (before, after): (&[Fact], &[Fact]), lineage: &Lineage) {
         let columns_before: Vec<_> = columns(before).collect();
@@ -230,11 +246,7 @@ impl<'f> Losses<'f> {
                 if name != *column {
                     self.rename_column(old, column, name);
                 }
-                if (self.rules.is_narrower)(declared, now) {
-                    let subject = format!("{old}.{column}");
-                    let what = format!("makes `{subject}` {}, which was {}", type_name(now), type_name(declared));
-                    self.add(NARROW_TYPE, subject, &[old, column], &what);
-                }
+                self.narrow_type((old, column), Some(declared), Some(now));
                 continue;
             }
             // Of a table that was made anew, the schema cannot tell whether this column is there under another name.

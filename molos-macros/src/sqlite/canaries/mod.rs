@@ -9,6 +9,7 @@ mod table;
 use std::collections::BTreeSet;
 
 use molos_runtime::__private::sqlite::SchemaReader;
+use molos_runtime::Fact;
 use molos_runtime::rusqlite::{Connection, OptionalExtension as _, Result};
 use molos_runtime::sqlite::catalog::{self, quote};
 
@@ -36,9 +37,11 @@ impl Canaries<Sandbox> for Planter {
     fn plant(&mut self, sandbox: &mut Sandbox, tables: &[(&str, &[Fill])]) -> Result<Planted, Diagnostic> {
         let mut failed = Vec::new();
         let changed = sandbox.arrange(|conn, schema| {
-            for (table, fills) in tables {
-                if let Err(reason) = self.plant_in(Database { conn, schema }, table, fills) {
-                    failed.push(((*table).to_owned(), reason));
+            let db = Database { conn, schema };
+            // What refers to another row refers to the newest: a table comes after those that it refers to.
+            for (table, fills) in parents_first(db, tables) {
+                if let Err(reason) = self.plant_in(db, table, fills) {
+                    failed.push((table.to_owned(), reason));
                 }
             }
             self.take_changed()
@@ -89,6 +92,29 @@ impl Canaries<Sandbox> for Planter {
     }
 }
 
+/// Tables in such an order that each comes after those that it refers to, where there are no cycles.
+fn parents_first<'t>(db: Database<'_>, tables: &[(&'t str, &'t [Fill])]) -> Vec<(&'t str, &'t [Fill])> {
+    let names: BTreeSet<&str> = tables.iter().map(|(table, _)| *table).collect();
+    let parents = |table: &str| -> BTreeSet<String> {
+        let keys = db.schema.schema().table(table).unwrap_or_default().iter().filter_map(|fact| match fact {
+            Fact::ForeignKey(key) if key.parent != table => Some(key.parent.to_ascii_lowercase()),
+            _ => None,
+        });
+        keys.filter(|parent| names.contains(parent.as_str())).collect()
+    };
+    let mut left: Vec<_> = tables.iter().map(|it| (*it, parents(it.0))).collect();
+    let mut ordered = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let is_ready = |(_, parents): &(_, BTreeSet<String>)| parents.is_empty();
+        let (next, _) = left.remove(left.iter().position(is_ready).unwrap_or_default());
+        for (_, parents) in &mut left {
+            parents.remove(next.0);
+        }
+        ordered.push(next);
+    }
+    ordered
+}
+
 fn read(db: Database<'_>, table: &str, planter: &Planter) -> Result<TableRows> {
     const SEQUENCE: &str = "SELECT seq FROM sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
     let mut statement = db.conn.prepare(&format!("SELECT * FROM {}", quote(table)))?;
@@ -97,8 +123,10 @@ fn read(db: Database<'_>, table: &str, planter: &Planter) -> Result<TableRows> {
     let facts = db.schema.schema().table(table).unwrap_or_default();
     let is_generated = |name: &&String| loss::column(facts, name).is_some_and(|column| column.generated.is_some());
     let generated = columns.iter().filter(is_generated).cloned().collect();
+    let declared = |name: &String| Some((name.clone(), loss::column(facts, name)?.declared_type.clone()));
+    let types = columns.iter().filter_map(declared).collect();
     let blank = columns.iter().cloned().collect();
-    let mut known = TableRows { columns, generated, blank, ..TableRows::default() };
+    let mut known = TableRows { columns, types, generated, blank, ..TableRows::default() };
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let values = (0..known.columns.len()).map(|at| row.get_ref(at).map(text));

@@ -68,6 +68,8 @@ struct Unresolved {
 
 /// How often a row is tried with other values before it is given up.
 const ATTEMPTS: usize = 600;
+/// By how many bits columns that may be `NULL` are told apart.
+const MOST_BITS: u32 = 3;
 /// How deep parents are made for parents.
 const DEEPEST: usize = 16;
 
@@ -154,10 +156,11 @@ impl Planter {
         for fill in fills {
             let planted = match fill {
                 Fill::Full => self.try_to_plant(db, &table, *fill, above).map(|row| full = Some(row)),
-                Fill::Sparse => self.try_to_plant(db, &table, *fill, above).map(drop),
+                Fill::Sparse | Fill::Half { .. } => self.try_to_plant(db, &table, *fill, above).map(drop),
                 Fill::Twin => {
                     if let Some(row) = full.take() {
                         self.plant_twins(db, &table, &row);
+                        self.plant_halves(db, &table, above);
                     }
                     continue;
                 }
@@ -166,6 +169,18 @@ impl Planter {
         }
         above.pop();
         results.into_iter().next().unwrap_or(Ok(()))
+    }
+
+    /// Adds rows in which some columns are `NULL` and others are not: for each two, one with the first alone.
+    fn plant_halves(&mut self, db: Database<'_>, table: &TableToFill, above: &mut Vec<String>) {
+        let optional =
+            table.columns.iter().filter(|column| !column.generated && may_be_null(column, Fill::Sparse)).count();
+        for bit in 0..optional.next_power_of_two().trailing_zeros().min(MOST_BITS) {
+            for filled in [true, false] {
+                // A check may want all or none.
+                let _ = self.try_to_plant(db, table, Fill::Half { bit, filled }, above);
+            }
+        }
     }
 
     /// Adds rows that differ from `row`, the values of the columns that are written, only where they have to: where
@@ -246,13 +261,14 @@ impl Planter {
         let written = table.written();
         let insert = table.insert();
         let numbers: Vec<i64> = table.columns.iter().map(|_| self.next_number()).collect();
+        let fills = table.fills(fill);
         let mut search = Search::default();
         for _ in 0..ATTEMPTS {
             let unresolved = self.unresolved.len();
-            let mut row = self.refer(db, table, fill, &search, above);
+            let mut row = self.refer(db, table, &fills, &search, above);
             for (at, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
                 if row[at].is_none() {
-                    row[at] = self.choose(table, column, (numbers[at], fill), search.choice(at), &row);
+                    row[at] = self.choose(table, column, (numbers[at], fills[at]), search.choice(at), &row);
                 }
             }
             let values = written.iter().map(|at| row[*at].as_ref().map_or(Value::Null, |it| it.value.clone()));
@@ -273,7 +289,7 @@ impl Planter {
                 Err(error) => error.to_string(),
             };
             self.unresolved.truncate(unresolved);
-            let choices = || self.choices(table, &error, &numbers, fill, above);
+            let choices = || self.choices(table, &error, &numbers, &fills, above);
             let Some(chosen) = search.go_on(&error, choices) else { return Err(error) };
             for (of, choice) in chosen {
                 if let (Choice::NewParent, Some(key)) = (choice, table.key_of(of)) {
@@ -286,10 +302,17 @@ impl Planter {
     }
 
     /// What there is to choose from in the columns that an error is about.
-    fn choices(&self, table: &TableToFill, error: &str, numbers: &[i64], fill: Fill, above: &[String]) -> Vec<Choices> {
+    fn choices(
+        &self,
+        table: &TableToFill,
+        error: &str,
+        numbers: &[i64],
+        fills: &[Fill],
+        above: &[String],
+    ) -> Vec<Choices> {
         let mut choices: Vec<Choices> = Vec::new();
         for at in table.named_in(error) {
-            let column = &table.columns[at];
+            let (column, fill) = (&table.columns[at], fills[at]);
             let is_optional = |at: &usize| may_be_null(&table.columns[*at], Fill::Sparse);
             let choice = match table.key_of(at) {
                 Some(key) => Choices {
@@ -340,7 +363,7 @@ impl Planter {
         &mut self,
         db: Database<'_>,
         table: &TableToFill,
-        fill: Fill,
+        fills: &[Fill],
         search: &Search,
         above: &mut Vec<String>,
     ) -> Vec<Option<Candidate>> {
@@ -351,6 +374,7 @@ impl Planter {
             }
             let is_optional = key.from.iter().all(|at| may_be_null(&table.columns[*at], Fill::Sparse));
             let is_open = above.contains(&key.parent.to_ascii_lowercase());
+            let fill = key.from.first().map_or(Fill::Full, |at| fills[*at]);
             let mut values = None;
             let choice = key.from.first().map_or(Choice::First, |of| search.choice(*of));
             if choice != Choice::Null && !(is_optional && fill == Fill::Sparse) {

@@ -7,7 +7,9 @@ use molos_runtime::rusqlite::types::Value;
 use molos_runtime::rusqlite::{Connection, Result};
 use molos_runtime::sqlite::catalog::{self, Column, quote};
 
+use crate::check::shadow::Fill;
 use crate::sqlite::canaries::Database;
+use crate::sqlite::canaries::candidates::may_be_null;
 use crate::sqlite::canaries::constraints::{CheckConstraint, checks, words_of_named};
 use crate::sqlite::words;
 
@@ -89,6 +91,20 @@ impl TableToFill {
         }
         let checked = having(&self.checks.iter().flat_map(|check| &check.words).cloned().collect());
         if checked.is_empty() { (0..self.columns.len()).collect() } else { checked }
+    }
+
+    /// How each column is filled in, in a row that is filled in so.
+    pub(super) fn fills(&self, fill: Fill) -> Vec<Fill> {
+        let mut number = 0_usize;
+        let of_column = |column: &Column| match fill {
+            Fill::Half { bit, filled } if !column.generated && may_be_null(column, Fill::Sparse) => {
+                number += 1;
+                if ((number - 1) >> bit & 1 == 1) == filled { Fill::Full } else { Fill::Sparse }
+            }
+            Fill::Half { .. } => Fill::Full,
+            fill => fill,
+        };
+        self.columns.iter().map(of_column).collect()
     }
 
     /// The foreign key that a column belongs to.

@@ -357,7 +357,7 @@ fn reasons(error: &Error) -> &'static [Unprovable] {
     while let Some(error) = source {
         if let Some(error) = error.downcast_ref::<molos_runtime::rusqlite::Error>() {
             return match error.sqlite_error().map(|error| error.extended_code) {
-                Some(ffi::SQLITE_CONSTRAINT_CHECK) => &[Check],
+                Some(ffi::SQLITE_CONSTRAINT_CHECK) => &[Check, Seed],
                 Some(ffi::SQLITE_CONSTRAINT_DATATYPE | ffi::SQLITE_MISMATCH) => &[Type],
                 Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => &[Seed, Value, Type],
                 Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => &[Dangling],

@@ -368,6 +368,7 @@ impl Rebuild {
         let from_others = is_number && (old.key != new.key || !from.iter().all(is_own));
         let takes_null = matches!(old.key, Key::Columns(_)) && !old.strict && !old.without_rowid;
         risks.extend(takes_null.then_some(Unprovable::NullKey));
+        risks.extend(is_filtered.then_some(Unprovable::Value));
         risks.extend((new.strict || from_others).then_some(Unprovable::Type));
         flow.by_value.extend(is_filtered.then_some(old.id));
         flow.fire(schema, old.id);
