@@ -6,7 +6,7 @@ mod fixtures;
 use molos::rusqlite::Connection;
 use molos::{Candidate, Error, ErrorKind, Migration, Migrations, Migrator, OtherHistoryProblem, Tool};
 
-use fixtures::{dbmate, drizzle, goose, refinery, up_down};
+use fixtures::{dbmate, diesel_text, drizzle, goose, refinery, up_down};
 
 type Done = std::result::Result<(), Box<dyn std::error::Error>>;
 
@@ -129,6 +129,28 @@ fn the_tables_that_tools_really_make_are_read() -> Done {
     assert_eq!(adopt(&up_down::MIGRATIONS, 2, &at(20_240_220_110_000))?, (2, Some(Tool::GolangMigrate)));
     // The last only inserts rows: no schema tells it from the one before.
     assert_eq!(adopt(&up_down::MIGRATIONS, 3, &at(20_240_301_120_000))?, (3, Some(Tool::GolangMigrate)));
+    Ok(())
+}
+
+#[test]
+fn diesels_history_is_in_diesels_order() -> Done {
+    let history = |versions: &str| {
+        format!(
+            "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL,
+                 run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);
+             INSERT INTO __diesel_schema_migrations (version) VALUES {versions};"
+        )
+    };
+    let versions = ["('00000000000000')", "('202510281759200000')", "('20251115232503')"];
+    for count in [2, 3] {
+        let history = history(&versions[..count].join(", "));
+        let mut conn = made_by_another_tool(&diesel_text::MIGRATIONS, count, &history);
+        let migrator = Migrator::new(&diesel_text::MIGRATIONS);
+        let adopted = migrator.adopt(&mut conn)?;
+        assert_eq!((adopted.sets()[0].recorded, adopted.sets()[0].tool), (count, Some(Tool::Diesel)));
+        assert_eq!(migrator.migrate(&mut conn)?.steps().len(), 3 - count);
+        migrator.verify(&mut conn)?;
+    }
     Ok(())
 }
 

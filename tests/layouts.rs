@@ -5,10 +5,13 @@ mod common;
 mod fixtures;
 
 use molos::rusqlite::Connection;
-use molos::{Checksum, Migrations, Migrator, Rollback};
+use molos::{Checksum, Direction, Migrations, Migrator, Rollback, State};
 
 use common::count;
-use fixtures::{dbmate, diesel, drizzle, goose, numbered, refinery, rusqlite_migration, up_down};
+use fixtures::{
+    dbmate, diesel, diesel_metadata, diesel_text, drizzle, goose, numbered, refinery, rusqlite_migration, sql_migrate,
+    sqlx_no_transaction, up_down,
+};
 
 /// Versions and names in their order, those with a down migration marked by a minus sign.
 fn steps(migrations: &Migrations<'_>) -> Vec<String> {
@@ -71,6 +74,44 @@ fn dashes_in_diesels_versions_are_left_out() {
 }
 
 #[test]
+fn diesels_versions_are_ordered_as_text() {
+    let steps = steps(&diesel_text::MIGRATIONS);
+    assert_eq!(steps, ["0 setup", "-202510281759200000 projects", "-20251115232503 title"]);
+    let mut conn = there_and_back(&diesel_text::MIGRATIONS);
+    let migrator = Migrator::new(&diesel_text::MIGRATIONS);
+    let status = migrator.status(&mut conn).expect("a status");
+    let shown: Vec<_> = status.steps().map(|step| (step.version, step.state)).collect();
+    assert_eq!(
+        shown,
+        [(0, State::Applied), (202_510_281_759_200_000, State::Applied), (20_251_115_232_503, State::Applied)]
+    );
+    let back = migrator.rollback(&mut conn, Rollback::To(202_510_281_759_200_000)).expect("one step back");
+    assert_eq!(back.steps().len(), 1);
+    let half = Migrator::new(&diesel_text::MIGRATIONS)
+        .up_to(202_510_281_759_200_000)
+        .migrate(&mut conn)
+        .expect("nothing to do");
+    assert!(half.steps().is_empty());
+    migrator.migrate(&mut conn).expect("up to the last");
+    migrator.downgrade_to(&mut conn, 202_510_281_759_200_000).expect("one step back");
+    assert_eq!(migrator.status(&mut conn).expect("a status").steps().filter(|step| step.applied.is_some()).count(), 2);
+}
+
+#[test]
+fn what_tools_run_without_a_transaction_is_run_without_one() {
+    let alone = |migrations: &Migrations<'_>| -> Vec<i64> {
+        let alone = migrations.iter().filter(|migration| migration.is_without_transaction(Direction::Up));
+        alone.map(|migration| migration.version()).collect()
+    };
+    assert_eq!(alone(&diesel_metadata::MIGRATIONS), [20_240_103_030_405]);
+    assert_eq!(alone(&sql_migrate::MIGRATIONS), [10]);
+    assert_eq!(alone(&sqlx_no_transaction::MIGRATIONS), [2]);
+    for migrations in [&diesel_metadata::MIGRATIONS, &sql_migrate::MIGRATIONS, &sqlx_no_transaction::MIGRATIONS] {
+        there_and_back(migrations);
+    }
+}
+
+#[test]
 fn folders_may_have_a_dash_after_their_number() {
     assert_eq!(steps(&rusqlite_migration::MIGRATIONS), ["1 teams", "-2 players", "10 scores"]);
     there_and_back(&rusqlite_migration::MIGRATIONS);
@@ -84,6 +125,7 @@ fn drizzles_rebuild_of_a_parent_keeps_its_children() {
 
 #[test]
 fn one_file_can_hold_both_ways() {
+    assert_eq!(steps(&sql_migrate::MIGRATIONS), ["-1 people", "-2 age", "-10 wal"]);
     assert_eq!(steps(&goose::MIGRATIONS), ["-1 visits", "-2 referrer"]);
     there_and_back(&goose::MIGRATIONS);
     assert_eq!(steps(&dbmate::MIGRATIONS), ["-20240301120000 songs", "-20240302120000 playlists"]);

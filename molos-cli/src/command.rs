@@ -387,11 +387,12 @@ pub(crate) fn downgrade(args: &crate::Downgrade, migrator: Migrator<'_>, target:
     let migrator = of(migrator, &args.of)?;
     let mut conn = target.look()?;
     let status = stoppable(&mut conn, |conn| migrator.status(conn))?;
-    let goes = |step: &&StepStatus| {
-        let is_above = args.to.is_some_and(|version| step.version > version);
-        step.applied.is_some() && (is_above || step.state == State::Unknown)
-    };
-    let back: Vec<_> = status.steps().rev().filter(goes).collect();
+    let is_target = |step: &StepStatus| args.to == Some(step.version);
+    let kept = args.to.map_or(usize::MAX, |_| status.steps().take_while(|step| !is_target(step)).count());
+    let goes =
+        |(at, step): &(usize, &StepStatus)| step.applied.is_some() && (*at > kept || step.state == State::Unknown);
+    let mut back: Vec<_> = status.steps().enumerate().filter(goes).map(|(_, step)| step).collect();
+    back.reverse();
     if !back.is_empty() {
         let names: Vec<_> = back.iter().map(|step| format!("{} {}", step.version, step.name)).collect();
         let loss = format!("{} will be rolled back, with what only they can keep", names.join(", "));

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use molos_runtime::__private::down_path;
-use molos_runtime::__private::layout::{self, Layout, Mark, Named, mark};
+use molos_runtime::__private::layout::{self, Layout, Named};
+use molos_runtime::__private::marks::{Mark, Marks, mark};
 use molos_runtime::__private::script::TokenKind;
 use molos_runtime::__private::sqlite::tokens;
-use molos_runtime::Migrations;
+use molos_runtime::{Direction, Migrations};
 
 use crate::output::Failure;
 
@@ -36,20 +37,20 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
             "use letters, digits, `_` and `-`, as in `add_tags`",
         ));
     }
-    let last = last(&directory)?;
-    let up = path(last.as_ref(), name, SystemTime::now());
-    if !is_next(&up, last.as_ref(), name) {
+    let last = last(&directory, set)?;
+    let up = path(last.as_ref(), name, set, SystemTime::now());
+    if !is_next(&up, last.as_ref(), set, name) {
         return Err(Failure::new(
             format!("{up} would not be read as the migration `{name}` after those that are there"),
             "let its name begin with a letter; if the last version is the largest that there can be, none comes after it",
         ));
     }
-    let sections = match &last {
-        Some(last) => sections(&directory.join(&last.path))?,
+    let marks = match &last {
+        Some(last) => marks(&directory.join(&last.path))?,
         None => None,
     };
-    let files = match (sections, with_down) {
-        (Some(sections), _) => vec![(up, sectioned(sections, name))],
+    let files = match (marks, with_down) {
+        (Some(marks), _) => vec![(up, sectioned(marks, name))],
         (None, false) => vec![(up, UP.replace("NAME", name))],
         (None, true) if last.as_ref().is_some_and(|last| last.layout == Layout::Refinery) => {
             return Err(Failure::new(
@@ -70,9 +71,9 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
 }
 
 /// Whether the path is read as what it was made of: after `1-`, the beginning of `2_a` is a part of the version.
-fn is_next(path: &str, last: Option<&Last>, name: &str) -> bool {
+fn is_next(path: &str, last: Option<&Last>, set: &Migrations<'_>, name: &str) -> bool {
     let Ok(Named::Up { version, name: read, .. }) = layout::parse(path) else { return false };
-    path.get(read) == Some(name) && last.is_none_or(|last| last.version < version)
+    path.get(read) == Some(name) && last.is_none_or(|last| set.key(last.version) < set.key(version))
 }
 
 /// Cargo does not notice a new file of a directory; that a file which the crate was compiled from is newer, it does.
@@ -94,30 +95,24 @@ const DOWN: &str = "\
 
 ";
 
-/// How the two ways stand in one file.
-#[derive(Clone, Copy)]
-enum Sections {
-    Goose,
-    Dbmate,
-}
-
-fn sectioned(sections: Sections, name: &str) -> String {
-    let (up, down) = match sections {
-        Sections::Goose => ("-- +goose Up", "-- +goose Down"),
-        Sections::Dbmate => ("-- migrate:up", "-- migrate:down"),
-    };
+/// A file in which both ways stand.
+fn sectioned(marks: Marks, name: &str) -> String {
+    let (up, down) = (marks.section(Direction::Up), marks.section(Direction::Down));
     format!("{up}\n{}{down}\n{}", UP.replace("NAME", name), DOWN.replace("NAME", name))
 }
 
-fn sections(file: &Path) -> Result<Option<Sections>, Failure> {
+fn marks(file: &Path) -> Result<Option<Marks>, Failure> {
     let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
     let comments = tokens(&text).filter(|token| token.kind == TokenKind::Comment).map(|token| &text[token.range]);
-    let mut marks = comments.filter(|comment| matches!(mark(comment), Some(Mark::Section(_))));
-    Ok(marks.next().map(|mark| if mark.contains("+goose") { Sections::Goose } else { Sections::Dbmate }))
+    let mut marks = comments.filter_map(|comment| match mark(comment) {
+        Some(Mark::Section { marks, .. }) => Some(marks),
+        _ => None,
+    });
+    Ok(marks.next())
 }
 
 /// The newest migration of a directory.
-fn last(directory: &Path) -> Result<Option<Last>, Failure> {
+fn last(directory: &Path, set: &Migrations<'_>) -> Result<Option<Last>, Failure> {
     let entries = fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
     let mut last: Option<Last> = None;
     for entry in entries {
@@ -130,7 +125,7 @@ fn last(directory: &Path) -> Result<Option<Last>, Failure> {
         };
         for path in paths.into_iter().filter(|path| directory.join(path).is_file()) {
             let Ok(Named::Up { layout, version, name }) = layout::parse(&path) else { continue };
-            if last.as_ref().is_none_or(|last| last.version < version) {
+            if last.as_ref().is_none_or(|last| set.key(last.version) < set.key(version)) {
                 last = Some(Last { path, layout, version, name });
             }
         }
@@ -146,11 +141,11 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// The path of the migration after `last`, named in the same way.
-fn path(last: Option<&Last>, name: &str, now: SystemTime) -> String {
+fn path(last: Option<&Last>, name: &str, set: &Migrations<'_>, now: SystemTime) -> String {
     let Some(Last { path, version, name: old, .. }) = last else { return format!("001_{name}.sql") };
     let (before, after) = (path.get(..old.start).unwrap_or_default(), path.get(old.end..).unwrap_or_default());
     let slots = before.chars().filter(char::is_ascii_digit).count();
-    let next = next(*version, slots, now);
+    let next = next(*version, slots, set, now);
     let mut digits = format!("{next:0slots$}");
     // A version that has become longer than there is room for begins earlier.
     let longer = digits.len() - slots;
@@ -168,7 +163,7 @@ fn path(last: Option<&Last>, name: &str, now: SystemTime) -> String {
 }
 
 /// The version after `last`: the time, if that was one, in as many digits.
-fn next(last: i64, digits: usize, now: SystemTime) -> i64 {
+fn next(last: i64, digits: usize, set: &Migrations<'_>, now: SystemTime) -> i64 {
     let time = humantime::format_rfc3339_seconds(now.max(SystemTime::UNIX_EPOCH)).to_string();
     let time: String = time.chars().filter(char::is_ascii_digit).collect();
     let unix = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
@@ -182,7 +177,8 @@ fn next(last: i64, digits: usize, now: SystemTime) -> i64 {
         8 => time.get(..8).unwrap_or_default().parse(),
         _ => Ok(0),
     };
-    version.unwrap_or(0).max(last.saturating_add(1))
+    let is_later = |version: &i64| set.key(*version) > set.key(last);
+    version.ok().filter(is_later).or_else(|| set.order().after(last)).unwrap_or(last)
 }
 
 fn write(path: PathBuf, text: &str) -> Result<PathBuf, Failure> {
@@ -202,7 +198,7 @@ fn write(path: PathBuf, text: &str) -> Result<PathBuf, Failure> {
 mod tests {
     use std::time::Duration;
 
-    use molos_runtime::__private::Embedded;
+    use molos_runtime::__private::{Embedded, VersionOrder};
 
     use super::*;
 
@@ -212,7 +208,8 @@ mod tests {
     fn after(path: &str) -> String {
         let Ok(Named::Up { layout, version, name }) = layout::parse(path) else { return "not parsed".to_owned() };
         let last = Last { path: path.to_owned(), layout, version, name };
-        super::path(Some(&last), "tags", SystemTime::UNIX_EPOCH + NOW)
+        let set = Migrations::embedded(embedded(None));
+        super::path(Some(&last), "tags", &set, SystemTime::UNIX_EPOCH + NOW)
     }
 
     #[test]
@@ -249,6 +246,7 @@ mod tests {
             hooks: &[],
             store_down: None,
             checked_on: 0,
+            order: VersionOrder::Number,
             manifest_dir,
         }
     }

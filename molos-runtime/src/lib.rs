@@ -47,9 +47,10 @@ pub mod __private {
     pub use crate::model::event::Listener;
     pub use crate::model::history::stored_down;
     pub use crate::model::migration::{Base, Embedded, Entry, Script, StepHook, down_path};
+    pub use crate::model::order::VersionOrder;
     pub use crate::model::report::{Milliseconds, UtcTime};
     pub use crate::model::visible::visible;
-    pub use crate::model::{layout, script};
+    pub use crate::model::{layout, marks, script};
     pub use crate::schema::difference::Changed;
 
     pub mod sqlite {

@@ -39,12 +39,15 @@ impl Reader {
             let inside = self.entries(&root, &path, &format!("{name}/"))?;
             files.extend(inside.into_iter().filter(|(_, path)| !path.is_dir()).map(|(name, _)| name));
         }
-        files.retain(|file| is_sql(file));
+        let (mut files, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_sql(file));
+        for other in others.into_iter().filter(|other| !ignore.contains(other)) {
+            self.other_file(&other, &files);
+        }
         files.sort_unstable();
         for ignored in ignore {
             let before = files.len();
             files.retain(|file| file != ignored);
-            if files.len() == before {
+            if files.len() == before && !self.root.join(ignored).is_file() {
                 self.errors.push(
                     Diagnostic::new(format!("`ignore` names `{ignored}`, and `{directory}` holds no such file"))
                         .help("take it out of the list, or correct its name"),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use molos_runtime::__private::layout::Layout;
+use molos_runtime::__private::marks::Marks;
 use molos_runtime::__private::script::{Statement, position};
 use molos_runtime::{Checksum, Direction};
 
@@ -22,8 +23,8 @@ pub(crate) struct MigrationFile {
     pub(crate) down: Option<Script>,
     pub(crate) checksum: Checksum,
     pub(crate) layout: Layout,
-    /// Whether both scripts stand in one file.
-    pub(crate) sectioned: bool,
+    /// The marks between both scripts, if they stand in one file.
+    pub(crate) marks: Option<Marks>,
 }
 
 impl MigrationFile {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
-use molos_runtime::__private::normalise;
+use molos_runtime::__private::{VersionOrder, normalise};
 use molos_runtime::{Checksum, Direction, Fingerprint};
 
 use crate::check::Fingerprints;
@@ -92,7 +92,7 @@ impl Lock {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => lock.errors.push(Diagnostic::new(format!("`{}` cannot be read: {error}", lock.shown))),
             Ok(_) if lock.request == Some(Request::Overwrite) => lock.entries = Some(Vec::new()),
-            Ok(text) => match parse(&normalise(&text)) {
+            Ok(text) => match parse(&normalise(&text), source.order) {
                 Ok(Contents { entries, fingerprints }) => {
                     lock.entries = Some(entries);
                     lock.has_fingerprints = fingerprints == Fingerprint::FORMAT;
@@ -139,11 +139,13 @@ impl Lock {
             errors
                 .extend(file.map_or_else(|| Some(self.gone(entry, source)), |file| self.changed(entry, file, source)));
         }
-        let last = entries.last().map(|entry| entry.version);
+        let key = |version| source.order.key(version);
+        let last = entries.iter().map(|entry| entry.version).max_by_key(|version| key(*version));
+        let is_before = |version, last| key(version) < key(last);
         for file in &source.migrations {
             let is_locked = entries.iter().any(|entry| entry.version == file.version);
             let moved = entries.iter().any(|entry| entry.checksum == file.checksum && entry.name == file.name());
-            if let Some(last) = last.filter(|last| file.version < *last && !is_locked && !moved) {
+            if let Some(last) = last.filter(|last| is_before(file.version, *last) && !is_locked && !moved) {
                 errors.push(self.too_early(file, last, source));
             }
         }
@@ -225,7 +227,7 @@ impl Lock {
         let shown = format!("{}/{}", source.directory, file.up.path);
         let error = Diagnostic::new(format!("`{shown}` comes before migration {last}, which has shipped"))
             .note("a database that is past it would find it out of order");
-        self.shipped(match source.migrations.last().and_then(|newest| newest.version.checked_add(1)) {
+        self.shipped(match source.migrations.last().and_then(|newest| source.order.after(newest.version)) {
             Some(next) => error.help(format!("renumber it; the next free version is {next}")),
             None => error.help("renumber it"),
         })
@@ -276,7 +278,7 @@ enum Unreadable {
     Newer(u32),
 }
 
-fn parse(text: &str) -> Result<Contents, Unreadable> {
+fn parse(text: &str, order: VersionOrder) -> Result<Contents, Unreadable> {
     let mut contents = Contents::default();
     let entries = &mut contents.entries;
     for (number, line) in (1..).zip(text.lines()) {
@@ -295,7 +297,7 @@ fn parse(text: &str) -> Result<Contents, Unreadable> {
             entries.last_mut().ok_or_else(wrong)?.accepted.push(accepted.trim().to_owned());
         } else {
             let entry = entry(line).ok_or_else(wrong)?;
-            if entries.last().is_some_and(|last| last.version >= entry.version) {
+            if entries.last().is_some_and(|last| order.key(last.version) >= order.key(entry.version)) {
                 return Err(wrong());
             }
             entries.push(entry);
@@ -344,6 +346,10 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<Contents, Unreadable> {
+        super::parse(text, VersionOrder::Number)
+    }
 
     const LINE: &str = "7 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0123456789abcdef \
                         0000000000000000000000000000000000000000000000000000000000000000 add the users";

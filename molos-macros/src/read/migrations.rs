@@ -4,17 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use molos_runtime::__private::VersionOrder;
 use molos_runtime::__private::down_path;
 use molos_runtime::__private::layout::{self, Layout, Misnamed, Named};
+use molos_runtime::__private::marks::Marks;
 use molos_runtime::Checksum;
 
 use crate::diagnostic::{Diagnostic, list};
+use crate::read::directive;
 use crate::read::file::{MigrationFile, Script};
+use crate::read::sections::{self, Section};
 use crate::read::source::Reader;
-use crate::read::{directive, sections};
+
+/// What a file begins with that sqlx is to run without a transaction.
+const SQLX_ALONE: &str = "-- no-transaction";
 
 impl Reader {
-    pub(super) fn migrations(&mut self, files: &[String]) -> Vec<MigrationFile> {
+    pub(super) fn migrations(&mut self, files: &[String]) -> (Vec<MigrationFile>, VersionOrder) {
         let (mut migrations, mut downs) = self.read_all(files);
         for migration in &mut migrations {
             let down = downs.remove(&down_path(&migration.up.path));
@@ -27,11 +33,16 @@ impl Reader {
             let error = self.down_alone(path, &migrations);
             self.errors.push(error);
         }
-        self.check_layouts(&migrations);
-        migrations.sort_by(|a, b| (a.version, &a.up.path).cmp(&(b.version, &b.up.path)));
-        self.check_versions(&migrations);
+        let has_one_layout = self.check_layouts(&migrations);
+        let before_name = |migration: &MigrationFile| migration.name.start;
+        let order = layout::order(migrations.iter().map(|up| (up.layout, up.marks, &up.up.path[..before_name(up)])));
+        migrations.sort_by(|a, b| (order.key(a.version), &a.up.path).cmp(&(order.key(b.version), &b.up.path)));
+        self.check_versions(&migrations, order);
+        if has_one_layout {
+            self.check_order(&migrations, order);
+        }
         migrations.dedup_by_key(|migration| migration.version);
-        migrations
+        (migrations, order)
     }
 
     /// The migrations, and by their paths the down migrations that have a file of their own.
@@ -50,8 +61,12 @@ impl Reader {
             let Some(file) = self.text(path) else { continue };
             match named {
                 Named::Down => {
+                    if let Some(sections) = sections::parse(&file, self.rules) {
+                        self.errors.push(self.sections_in_down(path, &file, sections.err()));
+                        continue;
+                    }
                     let range = 0..file.len();
-                    let script = self.script(path, file, range);
+                    let script = self.script(path, file, Section { range, no_transaction: false });
                     self.check_down(&script);
                     downs.insert(path.clone(), script);
                 }
@@ -77,7 +92,7 @@ impl Reader {
     }
 
     fn add_down(&mut self, migration: &mut MigrationFile, down: Script) {
-        if migration.sectioned {
+        if migration.marks.is_some() {
             self.errors.push(
                 Diagnostic::new(format!("`{}` has a down file beside its sections", migration.up.shown))
                     .help(format!("keep one of the two; the file is `{}`", down.shown)),
@@ -102,30 +117,48 @@ impl Reader {
             }
             None => None,
         };
-        let sectioned = sections.is_some();
-        let (up, down) = sections.map_or((0..file.len(), None), |sections| (sections.up, sections.down));
+        let marks = sections.as_ref().map(|sections| sections.marks);
+        let whole = || (Section { range: 0..file.len(), no_transaction: false }, None);
+        let (up, down) = sections.map_or_else(whole, |sections| (sections.up, sections.down));
         let up = self.script(path, Arc::clone(&file), up);
-        let down = down.filter(|range| !self.rules.is_blank(&file[range.clone()]));
-        let down = down.map(|range| self.script(path, file, range));
+        let down = down.filter(|down| !self.rules.is_blank(&file[down.range.clone()]));
+        let down = down.map(|down| self.script(path, file, down));
         if let Some(down) = &down {
             self.check_down(down);
         }
         let checksum = Checksum::of(up.sql());
-        Some(MigrationFile { version, name, up, down, checksum, layout, sectioned })
+        Some(MigrationFile { version, name, up, down, checksum, layout, marks })
     }
 
-    fn script(&mut self, path: &str, file: Arc<str>, range: Range<usize>) -> Script {
+    fn script(&mut self, path: &str, file: Arc<str>, section: Section) -> Script {
         let shown = self.shown(path);
+        let Section { range, no_transaction } = section;
+        let is_alone =
+            no_transaction || self.is_without_transaction(path) || file[range.clone()].starts_with(SQLX_ALONE);
         let (directives, wrong) = directive::parse(&file[range.clone()], self.rules);
         for (within, error) in wrong {
             let place = range.start + within.start..range.start + within.end;
             self.errors.push(error.at(&shown, &file, place, ""));
         }
-        let script = Script { path: path.to_owned(), shown, file, range, directives, rules: self.rules };
-        if script.directives.no_transaction {
+        let mut script = Script { path: path.to_owned(), shown, file, range, directives, rules: self.rules };
+        // Where another tool is to run it without a transaction and no statement needs that, it is safer in one.
+        let needs_none = is_alone && !script.is_blank() && (self.rules.check_no_transaction)(&script).is_empty();
+        if needs_none {
+            script.directives.no_transaction = true;
+        } else if script.directives.no_transaction {
             self.errors.extend((self.rules.check_no_transaction)(&script));
         }
         script
+    }
+
+    fn sections_in_down(&self, path: &str, file: &str, wrong: Option<(Range<usize>, Diagnostic)>) -> Diagnostic {
+        let shown = self.shown(path);
+        match wrong {
+            Some((range, error)) => error.at(&shown, file, range, ""),
+            None => Diagnostic::new(format!("`{shown}` is a down migration, and has sections"))
+                .note("all of its statements would be run, those of the up section too")
+                .help("keep only the statements that take the migration back, and no marks"),
+        }
     }
 
     fn check_down(&mut self, down: &Script) {
@@ -167,25 +200,50 @@ impl Reader {
         }
     }
 
-    fn check_layouts(&mut self, ups: &[MigrationFile]) {
-        let layouts: BTreeSet<(Layout, bool)> =
-            ups.iter().filter(|up| up.sectioned || !up.up.is_blank()).map(|up| (up.layout, up.sectioned)).collect();
+    fn check_layouts(&mut self, ups: &[MigrationFile]) -> bool {
+        let layouts: BTreeSet<(Layout, Option<Marks>)> =
+            ups.iter().filter(|up| up.marks.is_some() || !up.up.is_blank()).map(|up| (up.layout, up.marks)).collect();
         if layouts.len() < 2 {
-            return;
+            return true;
         }
         let mut error = Diagnostic::new(format!("`{}` mixes ways to lay out migrations", self.directory));
-        for (layout, sectioned) in layouts {
-            if let Some(up) = ups.iter().find(|up| (up.layout, up.sectioned) == (layout, sectioned)) {
-                let kind = if sectioned { "one file with up and down sections" } else { layout.example() };
+        for (layout, marks) in layouts {
+            if let Some(up) = ups.iter().find(|up| (up.layout, up.marks) == (layout, marks)) {
+                let sections = |marks| format!("one file with {}", sections::pair(marks));
+                let kind = marks.map_or_else(|| layout.example().to_owned(), sections);
                 error = error.note(format!("`{}` is laid out as {kind}", up.up.shown));
             }
         }
         self.errors.push(error.help("rename the files so that all follow one of these"));
+        false
     }
 
-    fn check_versions(&mut self, ups: &[MigrationFile]) {
+    /// Checks that the order of the versions is that of the files: it is not where some versions have zeros before them,
+    /// and others have not.
+    fn check_order(&mut self, ups: &[MigrationFile], order: VersionOrder) {
+        let sorted_by = |up: &MigrationFile| {
+            let before = &up.up.path[..up.name.start];
+            let digits: String = before.chars().filter(char::is_ascii_digit).collect();
+            match order {
+                VersionOrder::Number => None,
+                VersionOrder::Text(_) => Some(digits),
+                VersionOrder::FileName(_) => Some(digits + &before[before.len() - 1..]),
+            }
+        };
+        let is_other =
+            |pair: &[MigrationFile]| pair[0].version != pair[1].version && sorted_by(&pair[0]) > sorted_by(&pair[1]);
+        let Some(pair) = ups.windows(2).find(|pair| is_other(pair)) else { return };
+        let (first, second) = (&pair[1].up.shown, &pair[0].up.shown);
+        self.errors.push(
+            Diagnostic::new(format!("it cannot be told that `{first}` comes before `{second}`"))
+                .note("the tool whose layout this is sorts versions as text, and here some have more zeros before them")
+                .help("write all of them with as many digits"),
+        );
+    }
+
+    fn check_versions(&mut self, ups: &[MigrationFile], order: VersionOrder) {
         let same = ups.chunk_by(|a, b| a.version == b.version).filter(|same| same.len() > 1);
-        let next = ups.last().and_then(|last| last.version.checked_add(1));
+        let next = ups.last().and_then(|last| order.after(last.version));
         let errors: Vec<_> = same
             .map(|same| {
                 let error = Diagnostic::new(format!(

@@ -5,6 +5,7 @@ mod directory;
 pub(crate) mod file;
 pub(crate) mod lock;
 mod migrations;
+mod other_files;
 mod sections;
 pub(crate) mod source;
 
@@ -27,8 +28,6 @@ pub(crate) struct Rules {
     pub(crate) statements: fn(&str) -> Statements<'_>,
     /// What in a script that is run without a transaction has to be in one.
     pub(crate) check_no_transaction: fn(&Script) -> Vec<Diagnostic>,
-    /// The statements that need no transaction, in words.
-    pub(crate) need_no_transaction: &'static str,
     /// Says what a NUL character in a file would do, and what to write instead.
     pub(crate) explain_nul: fn(Diagnostic) -> Diagnostic,
 }

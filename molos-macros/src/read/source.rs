@@ -1,7 +1,9 @@
 //! A directory becomes an ordered list of migrations.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use molos_runtime::__private::VersionOrder;
 use syn::LitStr;
 
 use crate::diagnostic::Diagnostic;
@@ -15,6 +17,7 @@ pub(crate) struct Source {
     pub(crate) directory: String,
     /// The migrations, in the order of their versions.
     pub(crate) migrations: Vec<MigrationFile>,
+    pub(crate) order: VersionOrder,
     /// Every file that was read, relative to the directory.
     pub(crate) files: Vec<String>,
     /// What is wrong with the directory.
@@ -51,13 +54,22 @@ fn read_directory(
     rules: &'static Rules,
 ) -> Source {
     let (directory, ignored_as) = (directory.to_owned(), ignored_as.to_owned());
-    let mut reader = Reader { root: manifest.join(&directory), directory, ignored_as, rules, errors: Vec::new() };
-    let files = reader.sql_files(ignore).unwrap_or_else(|error| {
+    let mut reader = Reader {
+        root: manifest.join(&directory),
+        directory,
+        ignored_as,
+        rules,
+        without_transaction: BTreeSet::new(),
+        beside: Vec::new(),
+        errors: Vec::new(),
+    };
+    let mut files = reader.sql_files(ignore).unwrap_or_else(|error| {
         reader.errors.push(error);
         Vec::new()
     });
-    let migrations = reader.migrations(&files);
-    Source { directory: reader.directory, migrations, files, errors: reader.errors, bases: Vec::new() }
+    let (migrations, order) = reader.migrations(&files);
+    files.extend(reader.beside);
+    Source { directory: reader.directory, migrations, order, files, errors: reader.errors, bases: Vec::new() }
 }
 
 /// A directory while it is read.
@@ -67,6 +79,10 @@ pub(super) struct Reader {
     /// What a file's name begins with where the macro's option `ignore` names it.
     pub(super) ignored_as: String,
     pub(super) rules: &'static Rules,
+    /// The folders whose scripts are run without a transaction.
+    pub(super) without_transaction: BTreeSet<String>,
+    /// Files that say something of migrations, and are none.
+    pub(super) beside: Vec<String>,
     pub(super) errors: Vec<Diagnostic>,
 }
 

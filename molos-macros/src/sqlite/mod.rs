@@ -49,7 +49,6 @@ impl Dialect for Sqlite {
         tokens: molos_runtime::Sqlite::tokens,
         statements: molos_runtime::Sqlite::statements,
         check_no_transaction: no_transaction::check,
-        need_no_transaction: "`VACUUM` and pragmas",
         explain_nul: |error| {
             error
                 .note("SQLite would read no further than this")

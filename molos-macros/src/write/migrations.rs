@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use molos_runtime::__private::VersionOrder;
 use molos_runtime::{Fingerprint, ForeignKeys};
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -51,13 +52,14 @@ pub(crate) fn migrations(
     } else {
         quote!(::core::option::Option::None)
     };
+    let order = version_order(source.order, molos);
     let request = lock::REQUEST;
     let check = directory_test(source, input);
     quote! {
         #[doc = #doc]
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::__private::Embedded {
             set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
-            hooks: const { &[#(#hooks),*] }, store_down: #store_down, checked_on: #engine_version,
+            hooks: const { &[#(#hooks),*] }, store_down: #store_down, checked_on: #engine_version, order: #order,
             manifest_dir: if ::core::cfg!(debug_assertions) {
                 ::core::option::Option::Some(::core::env!("CARGO_MANIFEST_DIR"))
             } else {
@@ -73,6 +75,15 @@ pub(crate) fn migrations(
 
         #check
     }
+}
+
+fn version_order(order: VersionOrder, molos: &Path) -> TokenStream {
+    let order = match order {
+        VersionOrder::Number => quote!(Number),
+        VersionOrder::Text(width) => quote!(Text(#width)),
+        VersionOrder::FileName(width) => quote!(FileName(#width)),
+    };
+    quote!(#molos::__private::VersionOrder::#order)
 }
 
 /// The last migration of a directory that this one comes after.

@@ -145,7 +145,7 @@ impl<DB: Schemas> Migrator<'_, DB> {
             for (migration, schema) in steps.iter_mut().zip(replayed.get(at).into_iter().flatten()) {
                 *migration = migration.with_fingerprint(part(schema, at).fingerprint());
             }
-            let known = Migrations::new(set.set(), set.directory(), &steps);
+            let known = Migrations::new(set.set(), set.directory(), &steps).in_order(set.order());
             let (last, candidate) = match recognise(&known, found, &claims, evidence)? {
                 Recognised::As(last, candidate) => (last, candidate),
                 Recognised::Differs(claimed) => {
@@ -156,7 +156,7 @@ impl<DB: Schemas> Migrator<'_, DB> {
                 }
             };
             let (version, name) = (last.version(), last.name().to_owned());
-            steps.retain(|migration| migration.version() <= version);
+            steps.retain(|migration| set.key(migration.version()) <= set.key(version));
             let durations = std::iter::repeat(Duration::ZERO);
             engine::record(conn, &steps, durations).await.map_err(|error| failed("writing the history", error))?;
             let tool = match candidate {

@@ -163,7 +163,7 @@ async fn to_downgrade<'s, DB: Database>(
     let mut back = Vec::new();
     for SetHistory { set, history } in sets.iter().rev() {
         let latest = set.latest().map(|migration| migration.version());
-        let is_old = |applied: &Applied| latest.is_some_and(|latest| applied.version <= latest);
+        let is_old = |applied: &Applied| latest.is_some_and(|latest| set.key(applied.version) <= set.key(latest));
         let (known, newer) = history.split_at(history.partition_point(is_old));
         let known = plan::down(set, known, target.map_or(Rollback::Steps(0), Rollback::To))?;
         for applied in newer.iter().rev() {

@@ -190,7 +190,10 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             let is_base_of_other = |step: &&Migration<'_, DB>| {
                 let set = sets.iter().find(|known| known.set.set() == step.set());
                 set.is_some_and(|known| {
-                    other.after.iter().any(|base| known.set.has(base) && base.version >= step.version())
+                    other
+                        .after
+                        .iter()
+                        .any(|base| known.set.has(base) && known.set.key(base.version) >= known.set.key(step.version()))
                 })
             };
             let Some(step) = steps.iter().find(is_base_of_other) else { continue };
@@ -286,7 +289,8 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     pub(crate) async fn histories(&self, conn: &mut DB::Handle<'_>) -> Result<Vec<SetHistory<'m, DB>>, Error> {
         let mut histories = Vec::new();
         for set in self.sets.in_order()? {
-            let history = when_free!(self, conn, conn.history(set.set()), "reading the history")?;
+            let mut history = when_free!(self, conn, conn.history(set.set()), "reading the history")?;
+            history.sort_by_key(|applied| set.key(applied.version));
             histories.push(SetHistory { set, history });
         }
         Ok(histories)

@@ -79,7 +79,7 @@ impl Claim {
     pub(crate) fn has<DB: Database>(&self, migrations: &Migrations<'_, DB>, version: i64) -> bool {
         match &self.applied {
             Claimed::Each(noted) => noted.iter().any(|noted| noted.version == version),
-            Claimed::UpTo(last) => version <= *last,
+            Claimed::UpTo(last) => migrations.key(version) <= migrations.key(*last),
             Claimed::Count(count, _) => migrations.iter().take(*count).any(|known| known.version() == version),
         }
     }
@@ -129,13 +129,15 @@ fn each<'m, DB: Database>(
     noted: &[Noted],
 ) -> Result<Vec<Migration<'m, DB>>, OtherHistoryProblem> {
     let mut versions: Vec<i64> = noted.iter().map(|noted| noted.version).collect();
-    versions.sort_unstable();
-    let is_up_to_last = |known: &Migration<'_, DB>| versions.last().is_some_and(|last| known.version() <= *last);
+    let key = |version: &i64| migrations.key(*version);
+    versions.sort_by_key(key);
+    let last = versions.last().map(key);
+    let is_up_to_last = |known: &Migration<'_, DB>| last.is_some_and(|last| key(&known.version()) <= last);
     let applied: Vec<_> = migrations.iter().filter(is_up_to_last).collect();
     for known in &applied {
-        if versions.binary_search(&known.version()).is_err() {
+        if !versions.contains(&known.version()) {
             let expected = known.version();
-            let found = versions.iter().find(|version| **version > expected).copied().unwrap_or_default();
+            let found = versions.iter().find(|version| key(version) > key(&expected)).copied().unwrap_or_default();
             return Err(other(format!("it has version {found} where this program has {expected}")));
         }
     }
@@ -162,7 +164,7 @@ fn up_to<'m, DB: Database>(
     if migrations.get(version).is_none() {
         return Err(OtherHistoryProblem::NotInProgram { versions: vec![version] });
     }
-    Ok(migrations.iter().filter(|known| known.version() <= version).collect())
+    Ok(migrations.iter().filter(|known| migrations.key(known.version()) <= migrations.key(version)).collect())
 }
 
 /// sqlx keeps a name with spaces for its underscores.

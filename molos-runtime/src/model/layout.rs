@@ -1,8 +1,9 @@
-//! What a file's name says, and the marks in it: the layouts of the tools that people come from.
+//! What a file's name says: the layouts of the tools that people come from.
 
 use std::ops::Range;
 
-use super::migration::Direction;
+use super::marks::Marks;
+use super::order::VersionOrder;
 
 /// A way to lay out a directory of migrations. One directory has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,34 +117,27 @@ fn version(digits: &str) -> Result<i64, Misnamed> {
     if is_number(digits) { digits.parse().map_err(|_| Misnamed::TooLarge) } else { Err(Misnamed::NoLayout) }
 }
 
-/// What a comment says of the file it stands in, which holds both ways: goose, dbmate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// From here on it is this way.
-    Section(Direction),
-    /// It is to be run outside of a transaction.
-    Unsupported,
-}
-
-/// Reads a comment.
-#[must_use]
-pub fn mark(comment: &str) -> Option<Mark> {
-    let text = comment.strip_prefix("--")?.trim();
-    if let Some(goose) = text.strip_prefix("+goose") {
-        return match goose.trim() {
-            mark if mark.eq_ignore_ascii_case("up") => Some(Mark::Section(Direction::Up)),
-            mark if mark.eq_ignore_ascii_case("down") => Some(Mark::Section(Direction::Down)),
-            mark if mark.eq_ignore_ascii_case("no transaction") => Some(Mark::Unsupported),
-            _ => None,
-        };
+/// What the versions of a directory are sorted by: as its tool does it. Of each file, its layout, the marks in it, and what
+/// stands before its name.
+pub fn order<'f>(files: impl Iterator<Item = (Layout, Option<Marks>, &'f str)>) -> VersionOrder {
+    let mut order = VersionOrder::Number;
+    let mut width = 0;
+    for (layout, marks, before) in files {
+        match (layout, marks) {
+            (_, Some(Marks::Dbmate)) => order = VersionOrder::FileName(0),
+            (Layout::Folders, _) if before.ends_with('_') => order = VersionOrder::Text(0),
+            _ => {}
+        }
+        let digits = || before.chars().filter(char::is_ascii_digit);
+        if digits().next() == Some('0') {
+            width = width.max(u32::try_from(digits().count()).unwrap_or(u32::MAX));
+        }
     }
-    let mut words = text.strip_prefix("migrate:")?.split_whitespace();
-    let direction = match words.next()? {
-        "up" => Direction::Up,
-        "down" => Direction::Down,
-        _ => return None,
-    };
-    Some(if words.any(|word| word == "transaction:false") { Mark::Unsupported } else { Mark::Section(direction) })
+    match order {
+        VersionOrder::Number => VersionOrder::Number,
+        VersionOrder::Text(_) => VersionOrder::Text(width),
+        VersionOrder::FileName(_) => VersionOrder::FileName(width),
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +166,19 @@ mod tests {
         assert_eq!(up("00000000000000_setup/up.sql"), Some((Layout::Folders, 0, "setup")));
         assert_eq!(up("1-2fa_codes/up.sql"), Some((Layout::Folders, 1, "2fa_codes")));
         assert_eq!(up("20240101_x/migration.sql"), Some((Layout::Folders, 20_240_101, "x")));
+    }
+
+    #[test]
+    fn each_tool_has_its_order() {
+        let of = |files: &[(Layout, Option<Marks>, &'static str)]| order(files.iter().copied());
+        assert_eq!(
+            of(&[(Layout::Plain, None, "001_"), (Layout::Plain, Some(Marks::Goose), "10_")]),
+            VersionOrder::Number
+        );
+        assert_eq!(of(&[(Layout::Folders, None, "01-"), (Layout::Folders, None, "10-")]), VersionOrder::Number);
+        let diesel = [(Layout::Folders, None, "00000000000000_"), (Layout::Folders, None, "2025-10-28-175920-0000_")];
+        assert_eq!(of(&diesel), VersionOrder::Text(14));
+        assert_eq!(of(&[(Layout::Plain, Some(Marks::Dbmate), "2024_")]), VersionOrder::FileName(0));
     }
 
     #[test]

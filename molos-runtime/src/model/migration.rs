@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::checksum::Checksum;
 use super::error::Error;
 use super::history::{StoreDown, stored_down};
+use super::order::VersionOrder;
 use super::report::Report;
 use crate::database::{Connection, Database, DefaultDatabase};
 use crate::migrator::{Goal, Migrator};
@@ -193,7 +194,8 @@ impl<'m, DB: Database> Migration<'m, DB> {
         self.set
     }
 
-    /// The version: migrations are applied in the order of these numbers.
+    /// The version: migrations are applied in the order of these numbers, or, where the tool that the directory is from
+    /// does that, in the order of their digits.
     #[must_use]
     pub const fn version(&self) -> i64 {
         self.version
@@ -343,6 +345,7 @@ pub struct Migrations<'m, DB: Database = DefaultDatabase> {
     hooks: &'m [StepHook<DB>],
     store_down: Option<StoreDown>,
     pub(crate) checked_on: i32,
+    order: VersionOrder,
     manifest_dir: Option<&'m str>,
 }
 
@@ -373,6 +376,7 @@ pub struct Embedded<'m, DB: Database = DefaultDatabase> {
     pub store_down: Option<StoreDown>,
     /// The version of the database engine that the migrations were checked on, as a number.
     pub checked_on: i32,
+    pub order: VersionOrder,
     /// The directory of the crate, in a debug build.
     pub manifest_dir: Option<&'m str>,
 }
@@ -472,6 +476,7 @@ impl<'m, DB: Database> Migrations<'m, DB> {
             hooks: &[],
             store_down: None,
             checked_on: 0,
+            order: VersionOrder::Number,
             manifest_dir: None,
         }
     }
@@ -514,10 +519,30 @@ impl<'m, DB: Database> Migrations<'m, DB> {
             hooks,
             store_down,
             checked_on,
+            order,
             manifest_dir,
         } = embedded;
         let list = List::Embedded(text, entries);
-        Self { set, directory, list, after, table_prefix, hooks, store_down, checked_on, manifest_dir }
+        Self { set, directory, list, after, table_prefix, hooks, store_down, checked_on, order, manifest_dir }
+    }
+
+    /// The same set, with its versions in another order.
+    pub(crate) const fn in_order(self, order: VersionOrder) -> Self {
+        Self { order, ..self }
+    }
+
+    /// What the versions of the set are sorted by.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn order(&self) -> VersionOrder {
+        self.order
+    }
+
+    /// What a version of the set is sorted by.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn key(&self, version: i64) -> (u64, i64) {
+        self.order.key(version)
     }
 
     /// The set's name in the history table.
@@ -568,10 +593,14 @@ impl<'m, DB: Database> Migrations<'m, DB> {
     /// The migration of this version.
     #[must_use]
     pub fn get(&self, version: i64) -> Option<Migration<'m, DB>> {
+        let key = self.key(version);
         let migration = match self.list {
-            List::Made(list) => list.get(list.binary_search_by_key(&version, Migration::version).ok()?).copied(),
+            List::Made(list) => {
+                let at = list.binary_search_by_key(&key, |migration| self.key(migration.version)).ok()?;
+                list.get(at).copied()
+            }
             List::Embedded(text, entries) => {
-                let at = entries.binary_search_by_key(&version, |entry| entry.version).ok()?;
+                let at = entries.binary_search_by_key(&key, |entry| self.key(entry.version)).ok()?;
                 entries.get(at).map(|entry| entry.migration(text))
             }
         };

@@ -156,17 +156,17 @@ pub(crate) fn up<'m, DB: Database>(
     let current = history.last().map(|applied| applied.version);
     if let Some(target) = target {
         known(migrations, target)?;
-        if let Some(current) = current.filter(|current| *current > target) {
+        if let Some(current) = current.filter(|current| migrations.key(*current) > migrations.key(target)) {
             return Err(target_error(target, TargetProblem::Below { current }));
         }
     }
     let pending: Vec<_> = migrations
         .iter()
-        .filter(|migration| !is_applied(history, migration.version()))
-        .filter(|migration| target.is_none_or(|target| migration.version() <= target))
+        .filter(|migration| !is_applied(migrations, history, migration.version()))
+        .filter(|migration| target.is_none_or(|target| migrations.key(migration.version()) <= migrations.key(target)))
         .collect();
     match (order, pending.first(), current) {
-        (Order::Strict, Some(first), Some(after)) if first.version() < after => {
+        (Order::Strict, Some(first), Some(after)) if migrations.key(first.version()) < migrations.key(after) => {
             Err(Error::new(ErrorKind::OutOfOrder { after }).of(Step::of(first)))
         }
         _ => Ok(pending),
@@ -185,11 +185,11 @@ pub(crate) fn down<'m, DB: Database>(
         Rollback::Steps(steps) => steps,
         Rollback::To(target) => {
             known(migrations, target)?;
-            if !is_applied(history, target) {
+            if !is_applied(migrations, history, target) {
                 let current = history.last().map(|applied| applied.version);
                 return Err(target_error(target, TargetProblem::NotApplied { current }));
             }
-            history.iter().filter(|applied| applied.version > target).count()
+            history.iter().filter(|applied| migrations.key(applied.version) > migrations.key(target)).count()
         }
     };
     let applied = history.iter().rev().filter_map(|applied| migrations.get(applied.version));
@@ -207,14 +207,17 @@ pub(crate) fn down<'m, DB: Database>(
 /// Where every migration of a set stands, the database's own unknown ones included.
 pub(crate) fn status<DB: Database>(migrations: &Migrations<'_, DB>, history: &[Applied]) -> SetStatus {
     let current = history.last().map(|applied| applied.version);
-    let mut steps: BTreeMap<i64, StepStatus> = BTreeMap::new();
+    let mut steps: BTreeMap<(u64, i64), StepStatus> = BTreeMap::new();
     for migration in migrations.iter() {
-        let state = if current.is_some_and(|current| migration.version() < current) {
+        let state = if current.is_some_and(|current| migrations.key(migration.version()) < migrations.key(current)) {
             State::OutOfOrder
         } else {
             State::Pending
         };
-        steps.insert(migration.version(), StepStatus::new(migration.version(), migration.name(), state, None));
+        steps.insert(
+            migrations.key(migration.version()),
+            StepStatus::new(migration.version(), migration.name(), state, None),
+        );
     }
     for applied in history {
         let state = match migrations.get(applied.version) {
@@ -223,10 +226,13 @@ pub(crate) fn status<DB: Database>(migrations: &Migrations<'_, DB>, history: &[A
             Some(migration) if migration.name() != applied.name => State::Renamed,
             Some(_) => State::Applied,
         };
-        steps.insert(applied.version, StepStatus::new(applied.version, &applied.name, state, Some(applied)));
+        steps.insert(
+            migrations.key(applied.version),
+            StepStatus::new(applied.version, &applied.name, state, Some(applied)),
+        );
     }
     for migration in migrations.iter() {
-        if let Some(step) = steps.get_mut(&migration.version()) {
+        if let Some(step) = steps.get_mut(&migrations.key(migration.version())) {
             step.has_hook = migration.hook().is_some();
             step.has_down = migration.down().is_some();
         }
@@ -237,7 +243,7 @@ pub(crate) fn status<DB: Database>(migrations: &Migrations<'_, DB>, history: &[A
 /// Whether each migration comes after the one before it: what is looked for by its version is not found otherwise.
 pub(crate) fn in_order<DB: Database>(migrations: &Migrations<'_, DB>) -> Result<(), Error> {
     for (previous, next) in migrations.iter().zip(migrations.iter().skip(1)) {
-        if previous.version() >= next.version() {
+        if migrations.key(previous.version()) >= migrations.key(next.version()) {
             let problem = SetsProblem::Disordered { previous: previous.version() };
             return Err(Error::new(ErrorKind::Sets(problem)).of(Step::of(&next)));
         }
@@ -265,16 +271,16 @@ fn agree<DB: Database>(migrations: &Migrations<'_, DB>, history: &[Applied]) -> 
     }
     match unknown.first() {
         None => Ok(()),
-        Some(first) if latest.is_none_or(|latest| first.version > latest) => {
+        Some(first) if latest.is_none_or(|latest| migrations.key(first.version) > migrations.key(latest)) => {
             Err(Error::new(ErrorKind::Newer { unknown, latest }))
         }
         Some(_) => Err(Error::new(ErrorKind::Unknown { unknown })),
     }
 }
 
-/// Whether `history`, which is in the order of its versions, has this one.
-pub(crate) fn is_applied(history: &[Applied], version: i64) -> bool {
-    history.binary_search_by_key(&version, |applied| applied.version).is_ok()
+/// Whether `history`, which is in the order of the set's versions, has this one.
+pub(crate) fn is_applied<DB: Database>(migrations: &Migrations<'_, DB>, history: &[Applied], version: i64) -> bool {
+    history.binary_search_by_key(&migrations.key(version), |applied| migrations.key(applied.version)).is_ok()
 }
 
 /// The migration of this version, which somebody asked for.
@@ -297,6 +303,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::order::VersionOrder;
     use State::{Applied as A, Edited, OutOfOrder, Pending, Renamed, Unknown};
 
     fn list(versions: &[i64]) -> Migrations<'static> {
@@ -391,6 +398,21 @@ mod tests {
         let disordered = list(&[1, 3, 2]);
         let error = in_order(&disordered).expect_err("disordered");
         assert!(matches!(error.kind(), ErrorKind::Sets(SetsProblem::Disordered { previous: 3 })));
+    }
+
+    #[test]
+    fn what_is_newer_is_told_in_the_order_of_the_set() {
+        let migrations = list(&[0, 202_510_281_759_200_000, 20_251_115_232_503]).in_order(VersionOrder::Text(14));
+        in_order(&migrations).expect("the order of the set");
+        let kind = |versions: &[i64]| {
+            let error = up(&migrations, &history(versions), None, Order::Any).expect_err("refused");
+            matches!(error.kind(), ErrorKind::Newer { latest: Some(20_251_115_232_503), .. })
+        };
+        assert!(kind(&[0, 202_510_281_759_200_000, 20_251_115_232_503, 20_251_201_000_000]));
+        assert!(!kind(&[0, 202_510_281_759_200_000, 202_511_010_000_000_000, 20_251_115_232_503]));
+        let gap = status(&migrations, &history(&[0, 20_251_115_232_503]));
+        let states: Vec<_> = gap.steps().iter().map(|step| (step.version, step.state)).collect();
+        assert_eq!(states, [(0, A), (202_510_281_759_200_000, OutOfOrder), (20_251_115_232_503, A)]);
     }
 
     #[test]

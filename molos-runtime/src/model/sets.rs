@@ -123,7 +123,7 @@ pub struct SetHistory<'m, DB: Database> {
 impl<'m, DB: Database> SetHistory<'m, DB> {
     /// The migrations that are applied.
     pub(crate) fn applied(&self) -> Vec<Migration<'m, DB>> {
-        self.set.iter().filter(|migration| plan::is_applied(&self.history, migration.version())).collect()
+        self.set.iter().filter(|migration| plan::is_applied(&self.set, &self.history, migration.version())).collect()
     }
 }
 

@@ -91,6 +91,7 @@ pub(super) fn judge(case: &Case) -> Result<Seen, String> {
         hooks: &[],
         store_down: None,
         checked_on: 0,
+        order: source.order,
         manifest_dir: None,
     };
     let migrations = Migrations::embedded(embedded);

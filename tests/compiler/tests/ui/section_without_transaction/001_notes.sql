@@ -1,3 +1,4 @@
 -- +goose NO TRANSACTION
 -- +goose Up
 CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+VACUUM;

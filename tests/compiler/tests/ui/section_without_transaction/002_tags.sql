@@ -1,2 +1,3 @@
--- migrate:up transaction:false
-SELECT 1;
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE tags (id INTEGER PRIMARY KEY, name TEXT NOT NULL);

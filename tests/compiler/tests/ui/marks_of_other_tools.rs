@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/marks_of_other_tools");
+
+fn main() {}

@@ -1,0 +1,4 @@
+-- +micrate Up
+CREATE TABLE a (id INTEGER PRIMARY KEY);
+-- +micrate Down
+DROP TABLE a;

@@ -1,0 +1,4 @@
+/* +goose Up */
+CREATE TABLE c (id INTEGER PRIMARY KEY);
+/* +goose Down */
+DROP TABLE c;

@@ -1,0 +1,5 @@
+-- Up
+CREATE TABLE d (id INTEGER PRIMARY KEY);
+
+-- Down
+DROP TABLE d;

@@ -1,0 +1,3 @@
+-- +goose Up
+-- +goose ENVSUB ON
+CREATE TABLE e (id INTEGER PRIMARY KEY, home TEXT DEFAULT '$HOME');

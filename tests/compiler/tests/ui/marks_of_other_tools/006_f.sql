@@ -1,0 +1,2 @@
+-- +goose Sideways
+CREATE TABLE f (id INTEGER PRIMARY KEY);

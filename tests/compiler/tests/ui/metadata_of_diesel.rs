@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/metadata_of_diesel");
+
+fn main() {}

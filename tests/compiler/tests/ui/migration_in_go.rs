@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/migration_in_go");
+
+fn main() {}

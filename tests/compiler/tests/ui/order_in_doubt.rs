@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/order_in_doubt");
+
+fn main() {}

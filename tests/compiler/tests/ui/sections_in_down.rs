@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/sections_in_down");
+
+fn main() {}
