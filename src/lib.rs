@@ -35,6 +35,7 @@ pub use molos_cli as cli;
 ///
 /// | option | meaning |
 /// | --- | --- |
+/// | `files = "V{version}.{name}.{up\|down}.sql"` | what the files are called, where that is none of the layouts; or a list of them in their order, which are then versions 1, 2, 3 |
 /// | `ignore = ["schema.sql"]` | these files of the directory are no migrations |
 /// | `functions = ["is_uuid/1", "concat_all/-1"]` | SQL functions that the program registers, with their number of arguments; -1 is any number |
 /// | `hooks = { 4 => crate::db::hash_tokens }` | functions of the program that are run after the SQL of these versions, in the same transaction: see [`Hook`] |

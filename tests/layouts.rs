@@ -9,8 +9,8 @@ use molos::{Checksum, Direction, Migrations, Migrator, Rollback, State};
 
 use common::count;
 use fixtures::{
-    dbmate, diesel, diesel_metadata, diesel_text, drizzle, goose, numbered, refinery, rusqlite_migration, sql_migrate,
-    sqlx_no_transaction, up_down,
+    dbmate, diesel, diesel_metadata, diesel_text, drizzle, golang_migrate, goose, listed, numbered, pattern, refinery,
+    rusqlite_migration, sql_migrate, sqlx_no_transaction, up_down,
 };
 
 /// Versions and names in their order, those with a down migration marked by a minus sign.
@@ -71,6 +71,34 @@ fn dashes_in_diesels_versions_are_left_out() {
         ["0 initial_setup", "-20230101123456 create_recipes", "20230203040506 ingredients", "-20230301000000 rename"]
     );
     there_and_back(&diesel::MIGRATIONS);
+}
+
+#[test]
+fn golang_migrate_takes_any_ending_and_a_down_migration_alone() {
+    let migrations = &golang_migrate::MIGRATIONS;
+    assert_eq!(steps(migrations), ["-9 clips", "-10 note.", "-11 gone", "12 titles"]);
+    let paths = |version| {
+        let migration = migrations.get(version).expect("a migration");
+        (migration.path(Direction::Up).into_owned(), migration.path(Direction::Down).into_owned())
+    };
+    assert_eq!(paths(9), ("9_clips.up..sql".to_owned(), "9_clips.down.sqlite.sql".to_owned()));
+    assert_eq!(paths(10), ("10_note..up.sql".to_owned(), "10_no_note.down.sql".to_owned()));
+    assert_eq!(paths(11), ("11_gone.down.sql".to_owned(), "11_gone.down.sql".to_owned()));
+    there_and_back(migrations);
+}
+
+#[test]
+fn a_pattern_reads_what_no_layout_does() {
+    assert_eq!(steps(&pattern::MIGRATIONS), ["-9001 boats", "-10000 length"]);
+    let down = pattern::MIGRATIONS.latest().expect("a migration").path(Direction::Down).into_owned();
+    assert_eq!(down, "0.10/V0.length.down.sql");
+    there_and_back(&pattern::MIGRATIONS);
+}
+
+#[test]
+fn listed_files_are_in_the_order_of_the_list_and_a_hook_stands_between_them() {
+    assert_eq!(steps(&listed::MIGRATIONS), ["1 schema", "-2 003_owners", "3 003_backfill"]);
+    there_and_back(&listed::MIGRATIONS);
 }
 
 #[test]

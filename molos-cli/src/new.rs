@@ -5,8 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use molos_runtime::__private::down_path;
-use molos_runtime::__private::layout::{self, Layout, Named};
+use molos_runtime::__private::layout::{FileNames, Layout, Named};
 use molos_runtime::__private::marks::{Mark, Marks, mark};
 use molos_runtime::__private::script::TokenKind;
 use molos_runtime::__private::sqlite::tokens;
@@ -37,6 +36,12 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
             "use letters, digits, `_` and `-`, as in `add_tags`",
         ));
     }
+    if let FileNames::Listed(_) = set.file_names() {
+        return Err(Failure::new(
+            "the files of this set are listed in the macro, in their order",
+            "write a file, and add its name at the end of `files`",
+        ));
+    }
     let last = last(&directory, set)?;
     let up = path(last.as_ref(), name, set, SystemTime::now());
     if !is_next(&up, last.as_ref(), set, name) {
@@ -59,7 +64,12 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
             ));
         }
         (None, true) => {
-            let down = down_path(&up);
+            let Some(down) = set.file_names().down_path(&up) else {
+                return Err(Failure::new(
+                    "the option `files` of this set says nothing of down migrations",
+                    "leave out --down, or put `{up|down}` into the pattern",
+                ));
+            };
             vec![(up, UP.replace("NAME", name)), (down, DOWN.replace("NAME", name))]
         }
     };
@@ -72,7 +82,7 @@ pub(crate) fn create(set: &Migrations<'_>, name: &str, with_down: bool) -> Resul
 
 /// Whether the path is read as what it was made of: after `1-`, the beginning of `2_a` is a part of the version.
 fn is_next(path: &str, last: Option<&Last>, set: &Migrations<'_>, name: &str) -> bool {
-    let Ok(Named::Up { version, name: read, .. }) = layout::parse(path) else { return false };
+    let Ok(Named::Up { version, name: read, .. }) = set.file_names().parse(path) else { return false };
     path.get(read) == Some(name) && last.is_none_or(|last| set.key(last.version) < set.key(version))
 }
 
@@ -111,20 +121,24 @@ fn marks(file: &Path) -> Result<Option<Marks>, Failure> {
     Ok(marks.next())
 }
 
+/// How many folders deep a migration can be.
+const DEPTH: usize = 6;
+
 /// The newest migration of a directory.
 fn last(directory: &Path, set: &Migrations<'_>) -> Result<Option<Last>, Failure> {
-    let entries = fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
     let mut last: Option<Last> = None;
-    for entry in entries {
-        let entry = entry.map_err(|error| unreadable(directory, &error))?;
-        let Ok(file) = entry.file_name().into_string() else { continue };
-        let paths = if entry.path().is_dir() {
-            ["up.sql", "migration.sql"].map(|inner| format!("{file}/{inner}")).to_vec()
-        } else {
-            vec![file]
-        };
-        for path in paths.into_iter().filter(|path| directory.join(path).is_file()) {
-            let Ok(Named::Up { layout, version, name }) = layout::parse(&path) else { continue };
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(directory.join(&folder)).map_err(|error| unreadable(directory, &error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(directory, &error))?;
+            let Ok(file) = entry.file_name().into_string() else { continue };
+            let path = format!("{folder}{file}");
+            if entry.path().is_dir() {
+                folders.extend((path.matches('/').count() < DEPTH).then(|| format!("{path}/")));
+                continue;
+            }
+            let Ok(Named::Up { layout, version, name }) = set.file_names().parse(&path) else { continue };
             if last.as_ref().is_none_or(|last| set.key(last.version) < set.key(version)) {
                 last = Some(Last { path, layout, version, name });
             }
@@ -206,7 +220,9 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_795_638_587);
 
     fn after(path: &str) -> String {
-        let Ok(Named::Up { layout, version, name }) = layout::parse(path) else { return "not parsed".to_owned() };
+        let Ok(Named::Up { layout, version, name }) = FileNames::Layout.parse(path) else {
+            return "not parsed".to_owned();
+        };
         let last = Last { path: path.to_owned(), layout, version, name };
         let set = Migrations::embedded(embedded(None));
         super::path(Some(&last), "tags", &set, SystemTime::UNIX_EPOCH + NOW)
@@ -247,6 +263,7 @@ mod tests {
             store_down: None,
             checked_on: 0,
             order: VersionOrder::Number,
+            files: FileNames::Layout,
             manifest_dir,
         }
     }

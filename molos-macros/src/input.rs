@@ -1,7 +1,8 @@
 //! The macro's own syntax: a directory, and options after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use molos_runtime::__private::pattern::Pattern;
 use proc_macro2::{Ident, Span};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -16,6 +17,8 @@ pub(crate) struct Input {
     pub(crate) directory: String,
     /// Where the directory is named, or the whole macro call.
     pub(crate) span: Span,
+    /// What the files are called.
+    pub(crate) files: Files,
     /// Files that are no migrations.
     pub(crate) ignore: Vec<LitStr>,
     /// Names for structs and fields that the database's own names do not give.
@@ -38,6 +41,16 @@ pub(crate) struct Input {
     pub(crate) molos: Path,
 }
 
+/// What the files of the directory are called: `files = "V{version}.{name}.{up|down}.sql"`.
+pub(crate) enum Files {
+    /// As one of the layouts has it.
+    Layout,
+    /// Like this.
+    Pattern(LitStr),
+    /// These are the up migrations, in this order.
+    Listed(Vec<LitStr>),
+}
+
 /// An SQL function of the program's own: `"is_uuid/1"`.
 pub(crate) struct Function {
     pub(crate) name: String,
@@ -46,13 +59,14 @@ pub(crate) struct Function {
 }
 
 const OPTIONS: &[&str] =
-    &["after", "crate", "functions", "hooks", "ignore", "lints", "rename", "rows", "set", "table_prefix"];
+    &["after", "crate", "files", "functions", "hooks", "ignore", "lints", "rename", "rows", "set", "table_prefix"];
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut parsed = Self {
             directory: "migrations".to_owned(),
             span: Span::call_site(),
+            files: Files::Layout,
             ignore: Vec::new(),
             rename: Vec::new(),
             rows: Vec::new(),
@@ -117,6 +131,7 @@ impl Input {
 
     fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
         match name.to_string().as_str() {
+            "files" => self.files = files(input)?,
             "ignore" => self.ignore = strings(input)?,
             "after" => self.after = strings(input)?,
             "functions" => self.functions = strings(input)?.iter().map(function).collect::<Result<_>>()?,
@@ -152,6 +167,26 @@ impl Input {
 /// A directory as it is written in messages: with forward slashes, and none at the end.
 pub(crate) fn normal(directory: &str) -> String {
     directory.replace('\\', "/").trim_end_matches('/').to_owned()
+}
+
+fn files(input: ParseStream<'_>) -> Result<Files> {
+    if !input.peek(LitStr) {
+        let list = strings(input)?;
+        let mut known = BTreeSet::new();
+        let twice = list.iter().find(|file| !known.insert(file.value()));
+        return match twice {
+            Some(file) => Err(Error::new(file.span(), "it is listed twice")),
+            None => Ok(Files::Listed(list)),
+        };
+    }
+    let pattern: LitStr = input.parse()?;
+    match Pattern::parse(&pattern.value()) {
+        Ok(_) => Ok(Files::Pattern(pattern)),
+        Err(problem) => Err(Error::new(
+            pattern.span(),
+            format!("{problem}; a pattern is written like `\"V{{version}}.{{name}}.{{up|down}}.sql\"`"),
+        )),
+    }
 }
 
 fn strings(input: ParseStream<'_>) -> Result<Vec<LitStr>> {

@@ -50,7 +50,7 @@ pub mod __private {
     pub use crate::model::order::VersionOrder;
     pub use crate::model::report::{Milliseconds, UtcTime};
     pub use crate::model::visible::visible;
-    pub use crate::model::{layout, marks, script};
+    pub use crate::model::{layout, marks, pattern, script};
     pub use crate::schema::difference::Changed;
 
     pub mod sqlite {

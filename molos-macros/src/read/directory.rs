@@ -11,7 +11,10 @@ use molos_runtime::__private::script::position;
 use crate::diagnostic::Diagnostic;
 use crate::read::source::Reader;
 
-impl Reader {
+/// How many folders deep files are looked for: a symbolic link may lead around in a circle.
+pub(crate) const DEPTH: usize = 6;
+
+impl Reader<'_> {
     /// The `.sql` files of the directory and of the folders in it, without those that are to be ignored.
     pub(super) fn sql_files(&mut self, ignore: &[String]) -> Result<Vec<String>, Diagnostic> {
         let directory = self.directory.clone();
@@ -31,14 +34,21 @@ impl Reader {
                 .help("name the directory that the migrations are in"));
         }
         let mut files = Vec::new();
-        for (name, path) in self.entries(&root, &root, "")? {
-            if !path.is_dir() {
-                files.push(name);
-                continue;
+        let mut folders = vec![(String::new(), root.clone())];
+        while let Some((prefix, folder)) = folders.pop() {
+            for (name, path) in self.entries(&root, &folder, &prefix)? {
+                if !path.is_dir() {
+                    files.push(name);
+                } else if name.matches('/').count() < DEPTH {
+                    folders.push((format!("{name}/"), path));
+                } else {
+                    let shown = self.shown(&name);
+                    let error = Diagnostic::new(format!("`{shown}` is more than {DEPTH} folders deep"));
+                    self.errors.push(error.help("move it out of the directory of migrations"));
+                }
             }
-            let inside = self.entries(&root, &path, &format!("{name}/"))?;
-            files.extend(inside.into_iter().filter(|(_, path)| !path.is_dir()).map(|(name, _)| name));
         }
+        files.sort_unstable();
         let (mut files, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_sql(file));
         for other in others.into_iter().filter(|other| !ignore.contains(other)) {
             self.other_file(&other, &files);

@@ -11,26 +11,63 @@ use molos_runtime::__private::marks::Marks;
 use molos_runtime::Checksum;
 
 use crate::diagnostic::{Diagnostic, list};
-use crate::read::directive;
+use crate::read::directive::{self, Directives};
 use crate::read::file::{MigrationFile, Script};
+use crate::read::misnamed::list_help;
 use crate::read::sections::{self, Section};
 use crate::read::source::Reader;
 
 /// What a file begins with that sqlx is to run without a transaction.
 const SQLX_ALONE: &str = "-- no-transaction";
 
-impl Reader {
+/// A down migration that has a file of its own.
+struct DownFile {
+    layout: Layout,
+    version: i64,
+    /// The bytes of the path that are its name.
+    name: Range<usize>,
+    script: Script,
+}
+
+impl DownFile {
+    /// A migration that does nothing on the way up.
+    fn alone(self) -> MigrationFile {
+        let Self { layout, version, name, script } = self;
+        let up = Script { range: 0..0, directives: Directives::default(), ..script.clone() };
+        let checksum = Checksum::of(up.sql());
+        let down = Some(script).filter(|down| !down.is_blank());
+        MigrationFile { version, name, up, down, checksum, layout, marks: None }
+    }
+}
+
+/// The down migration of the same version, where names need not agree.
+fn of_version(up: &MigrationFile, downs: &mut BTreeMap<String, DownFile>) -> Option<Script> {
+    let by_version = [Layout::UpDown, Layout::Given].contains(&up.layout);
+    let is_its = |down: &DownFile| by_version && (down.layout, down.version) == (up.layout, up.version);
+    let path = downs.iter().find(|(_, down)| is_its(down))?.0.clone();
+    downs.remove(&path).map(|down| down.script)
+}
+
+impl Reader<'_> {
     pub(super) fn migrations(&mut self, files: &[String]) -> (Vec<MigrationFile>, VersionOrder) {
+        self.check_listed(files);
         let (mut migrations, mut downs) = self.read_all(files);
         for migration in &mut migrations {
-            let down = downs.remove(&down_path(&migration.up.path));
+            let down = self.names.down_path(&migration.up.path).and_then(|path| downs.remove(&path));
+            let down = down.map(|down| down.script).or_else(|| of_version(migration, &mut downs));
             self.check_irreversible(migration, down.as_ref());
             if let Some(down) = down {
                 self.add_down(migration, down);
             }
         }
-        for path in downs.keys() {
-            let error = self.down_alone(path, &migrations);
+        let are_pairs = migrations.iter().any(|up| up.layout == Layout::UpDown);
+        for (path, down) in downs {
+            // golang-migrate takes it for a migration that does nothing on the way up.
+            if are_pairs && !migrations.iter().any(|up| up.version == down.version) {
+                migrations.push(down.alone());
+                continue;
+            }
+            let error = self.down_alone(&path, &migrations);
             self.errors.push(error);
         }
         let has_one_layout = self.check_layouts(&migrations);
@@ -46,21 +83,26 @@ impl Reader {
     }
 
     /// The migrations, and by their paths the down migrations that have a file of their own.
-    fn read_all(&mut self, files: &[String]) -> (Vec<MigrationFile>, BTreeMap<String, Script>) {
+    fn read_all(&mut self, files: &[String]) -> (Vec<MigrationFile>, BTreeMap<String, DownFile>) {
         let mut migrations = Vec::new();
+        let mut misnamed = Vec::new();
         let mut downs = BTreeMap::new();
         for path in files {
-            let named = match layout::parse(path) {
+            let named = match self.names.parse(path) {
                 Ok(named) => named,
-                Err(misnamed) => {
-                    let error = self.misnamed(path, misnamed);
-                    self.errors.push(error);
+                Err(Misnamed::NoLayout) => {
+                    misnamed.push(path.as_str());
+                    continue;
+                }
+                Err(Misnamed::TooLarge) => {
+                    let error = Diagnostic::new(format!("the version of `{}` is too large", self.shown(path)));
+                    self.errors.push(error.help(format!("the largest version is {}", i64::MAX)));
                     continue;
                 }
             };
             let Some(file) = self.text(path) else { continue };
             match named {
-                Named::Down => {
+                Named::Down { layout, version, name } => {
                     if let Some(sections) = sections::parse(&file, self.rules) {
                         self.errors.push(self.sections_in_down(path, &file, sections.err()));
                         continue;
@@ -68,12 +110,16 @@ impl Reader {
                     let range = 0..file.len();
                     let script = self.script(path, file, Section { range, no_transaction: false });
                     self.check_down(&script);
-                    downs.insert(path.clone(), script);
+                    downs.insert(path.clone(), DownFile { layout, version, name, script });
                 }
                 Named::Up { layout, version, name } => {
                     migrations.extend(self.migration(path, file, layout, version, name));
                 }
             }
+        }
+        if !misnamed.is_empty() {
+            let error = self.misnamed(&misnamed, files);
+            self.errors.push(error);
         }
         (migrations, downs)
     }
@@ -171,23 +217,6 @@ impl Reader {
         }
     }
 
-    fn misnamed(&self, path: &str, misnamed: Misnamed) -> Diagnostic {
-        let shown = self.shown(path);
-        match misnamed {
-            Misnamed::TooLarge => Diagnostic::new(format!("the version of `{shown}` is too large"))
-                .help(format!("the largest version is {}", i64::MAX)),
-            Misnamed::NoLayout => Diagnostic::new(format!("`{shown}` is not named like a migration"))
-                .note(
-                    "a migration is `001_name.sql`, `001_name.up.sql`, `V1__name.sql` or `001_name/up.sql`, \
-                     its down migration `001_name.down.sql` or `001_name/down.sql`",
-                )
-                .help(format!(
-                    "rename it; if it is no migration, write `ignore = [\"{}{path}\"]` after the directory",
-                    self.ignored_as
-                )),
-        }
-    }
-
     fn down_alone(&self, path: &str, ups: &[MigrationFile]) -> Diagnostic {
         let error = Diagnostic::new(format!("`{}` rolls back a migration that is not there", self.shown(path)));
         let digits = |path: &str| path.trim_start_matches('0').split(['_', '-']).next().map(ToOwned::to_owned);
@@ -251,10 +280,11 @@ impl Reader {
                     list(same.iter().map(|up| &up.up.shown)),
                     same[0].version
                 ));
-                match next {
+                let error = match next {
                     Some(next) => error.help(format!("renumber the newer one; the next free version is {next}")),
                     None => error.help("renumber the newer one"),
-                }
+                };
+                error.help(list_help(ups))
             })
             .collect();
         self.errors.extend(errors);

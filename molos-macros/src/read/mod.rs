@@ -1,10 +1,11 @@
 //! From a directory to its migrations, in order: what the files are named, what is in them, and what has shipped.
 
 pub(crate) mod directive;
-mod directory;
+pub(crate) mod directory;
 pub(crate) mod file;
 pub(crate) mod lock;
 mod migrations;
+mod misnamed;
 mod other_files;
 mod sections;
 pub(crate) mod source;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use molos_runtime::__private::layout::{self, Named};
+use molos_runtime::__private::layout::{FileNames, Named};
 
 use crate::diagnostic::Diagnostic;
 use crate::read::source::Reader;
@@ -10,7 +10,7 @@ use crate::read::source::Reader;
 /// What diesel calls the file in which a migration says how it is to be run.
 const METADATA: &str = "metadata.toml";
 
-impl Reader {
+impl Reader<'_> {
     /// Reads what a file says of the migrations beside it, or says that it is not read; `scripts` are those that are SQL.
     pub(super) fn other_file(&mut self, path: &str, scripts: &[String]) {
         match path.split_once('/') {
@@ -74,7 +74,7 @@ fn is_program(path: &str) -> bool {
         ["cs", "ex", "exs", "go", "java", "js", "kt", "mjs", "php", "py", "rb", "rs", "sh", "ts"];
     let ending = Path::new(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let stem = path.strip_suffix(ending).unwrap_or_default();
-    let is_up = |path: String| matches!(layout::parse(&path), Ok(Named::Up { .. }));
+    let is_up = |path: String| matches!(FileNames::Layout.parse(&path), Ok(Named::Up { .. }));
     ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) && !stem.ends_with("_test.") && is_up(format!("{stem}sql"))
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use molos_runtime::__private::VersionOrder;
+use molos_runtime::__private::layout::FileNames;
 use syn::LitStr;
 
 use crate::diagnostic::Diagnostic;
-use crate::input::{Input, normal};
+use crate::input::{Files, Input, normal};
 use crate::read::Rules;
 use crate::read::file::MigrationFile;
 
@@ -38,9 +39,21 @@ pub(crate) fn read(input: &Input, manifest: &Path, rules: &'static Rules) -> Sou
     for after in &input.after {
         let directory = normal(&after.value());
         own.retain(|file| !file.strip_prefix(&directory).is_some_and(|rest| rest.starts_with('/')));
-        bases.push(read_directory(&directory, &of_base(&directory), &format!("{directory}/"), manifest, rules));
+        let ignored = of_base(&directory);
+        bases.push(read_directory(&directory, FileNames::Layout, &ignored, &format!("{directory}/"), manifest, rules));
     }
-    let mut source = read_directory(&normal(&input.directory), &own, "", manifest, rules);
+    let listed: Vec<String> = match &input.files {
+        Files::Layout => Vec::new(),
+        Files::Pattern(pattern) => vec![pattern.value()],
+        Files::Listed(list) => list.iter().map(LitStr::value).collect(),
+    };
+    let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
+    let names = match (&input.files, listed.as_slice()) {
+        (Files::Pattern(_), [pattern]) => FileNames::Pattern(pattern),
+        (Files::Listed(_), list) => FileNames::Listed(list),
+        _ => FileNames::Layout,
+    };
+    let mut source = read_directory(&normal(&input.directory), names, &own, "", manifest, rules);
     let of_bases: Vec<Diagnostic> = bases.iter_mut().flat_map(|base| std::mem::take(&mut base.errors)).collect();
     source.errors.splice(0..0, of_bases);
     Source { bases, ..source }
@@ -48,6 +61,7 @@ pub(crate) fn read(input: &Input, manifest: &Path, rules: &'static Rules) -> Sou
 
 fn read_directory(
     directory: &str,
+    names: FileNames<'_>,
     ignore: &[String],
     ignored_as: &str,
     manifest: &Path,
@@ -57,6 +71,7 @@ fn read_directory(
     let mut reader = Reader {
         root: manifest.join(&directory),
         directory,
+        names,
         ignored_as,
         rules,
         without_transaction: BTreeSet::new(),
@@ -73,8 +88,9 @@ fn read_directory(
 }
 
 /// A directory while it is read.
-pub(super) struct Reader {
+pub(super) struct Reader<'i> {
     pub(super) directory: String,
+    pub(super) names: FileNames<'i>,
     pub(super) root: PathBuf,
     /// What a file's name begins with where the macro's option `ignore` names it.
     pub(super) ignored_as: String,
@@ -86,7 +102,7 @@ pub(super) struct Reader {
     pub(super) errors: Vec<Diagnostic>,
 }
 
-impl Reader {
+impl Reader<'_> {
     pub(super) fn shown(&self, path: &str) -> String {
         format!("{}/{path}", self.directory)
     }

@@ -5,12 +5,14 @@ use quote::quote;
 use syn::LitStr;
 
 use crate::input::Input;
+use crate::read::directory::DEPTH;
 use crate::read::source::Source;
 
 /// A test for the one thing that the compiler cannot see: a file that came into the directory after the last build.
 pub(super) fn directory_test(source: &Source, input: &Input) -> TokenStream {
     let directory = format!("/{}", source.directory);
     let known = source.files.iter().cloned().chain(input.ignore.iter().map(LitStr::value));
+    let depth = DEPTH;
     let help = format!(
         "is not in this binary; write `println!(\"cargo::rerun-if-changed={}\");` in build.rs, so that cargo sees new files",
         source.directory
@@ -29,14 +31,20 @@ pub(super) fn directory_test(source: &Source, input: &Input) -> TokenStream {
                 let name = |path: &::std::path::Path| {
                     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
                 };
-                for path in list(::std::path::Path::new(directory)) {
-                    let mut files = ::std::vec![name(&path)];
-                    if path.is_dir() {
-                        files = list(&path).iter().map(|file| ::std::format!("{}/{}", files[0], name(file))).collect();
-                    }
-                    for file in files {
-                        let hidden = file.split('/').any(|part| part.starts_with('.'));
-                        let new = file.ends_with(".sql") && !hidden && !known.contains(&file.as_str());
+                let mut folders = ::std::vec![(::std::string::String::new(), ::std::path::PathBuf::from(directory))];
+                while let ::core::option::Option::Some((prefix, folder)) = folders.pop() {
+                    for path in list(&folder) {
+                        let file = ::std::format!("{prefix}{}", name(&path));
+                        if name(&path).starts_with('.') {
+                            continue;
+                        }
+                        if path.is_dir() {
+                            if file.matches('/').count() < #depth {
+                                folders.push((::std::format!("{file}/"), path));
+                            }
+                            continue;
+                        }
+                        let new = file.ends_with(".sql") && !known.contains(&file.as_str());
                         ::core::assert!(!new, "`{file}` {}", #help);
                     }
                 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use molos_runtime::__private::VersionOrder;
+use molos_runtime::__private::{VersionOrder, down_path};
 use molos_runtime::{Fingerprint, ForeignKeys};
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::Path;
 
 use crate::check::{LossesOfMigration, Measured};
-use crate::input::Input;
+use crate::input::{Files, Input};
 use crate::lint::finding::Loss;
 use crate::read::file::{MigrationFile, Script};
 use crate::read::lock::{self, Lock};
@@ -53,6 +53,7 @@ pub(crate) fn migrations(
         quote!(::core::option::Option::None)
     };
     let order = version_order(source.order, molos);
+    let file_names = file_names(&input.files, molos);
     let request = lock::REQUEST;
     let check = directory_test(source, input);
     quote! {
@@ -60,6 +61,7 @@ pub(crate) fn migrations(
         pub static MIGRATIONS: #molos::Migrations<'static> = #molos::Migrations::embedded(#molos::__private::Embedded {
             set: #set, directory: #directory, text: #text, entries: const { &[#(#entries),*] }, after: const { &[#(#after),*] }, table_prefix: #table_prefix,
             hooks: const { &[#(#hooks),*] }, store_down: #store_down, checked_on: #engine_version, order: #order,
+            files: #file_names,
             manifest_dir: if ::core::cfg!(debug_assertions) {
                 ::core::option::Option::Some(::core::env!("CARGO_MANIFEST_DIR"))
             } else {
@@ -75,6 +77,15 @@ pub(crate) fn migrations(
 
         #check
     }
+}
+
+fn file_names(files: &Files, molos: &Path) -> TokenStream {
+    let files = match files {
+        Files::Layout => quote!(Layout),
+        Files::Pattern(pattern) => quote!(Pattern(#pattern)),
+        Files::Listed(list) => quote!(Listed(const { &[#(#list),*] })),
+    };
+    quote!(#molos::__private::layout::FileNames::#files)
 }
 
 fn version_order(order: VersionOrder, molos: &Path) -> TokenStream {
@@ -118,7 +129,15 @@ fn entry(
     let (up_keys, down_keys) = (keys(Some(&file.up)), keys(down));
     let up_no_transaction = file.up.directives.no_transaction;
     let down_no_transaction = down.is_some_and(|down| down.directives.no_transaction);
+    let is_derived = |down: &&Script| down.path != file.up.path && down.path != down_path(&file.up.path);
+    let own_down_path = match down {
+        // A down migration that has no other file beside it has the path of both.
+        Some(down) if down.path == file.up.path && down.range.start == 0 => down.path.as_str(),
+        down => down.filter(is_derived).map_or("", |down| down.path.as_str()),
+    };
     *text += &file.up.path;
+    *text += own_down_path;
+    let own_down_path = number(own_down_path.len());
     *text += file.up.sql();
     *text += down.map_or("", Script::sql);
     let reason = file.up.directives.irreversible.as_deref();
@@ -134,7 +153,7 @@ fn entry(
     quote! {
         #molos::__private::Entry {
             version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
-            up: #up_len, down: #down_len, irreversible: #irreversible, up_losses: #up_losses, down_losses: #down_losses, up_line: #up_line, down_line: #down_line,
+            up: #up_len, down: #down_len, irreversible: #irreversible, up_losses: #up_losses, down_losses: #down_losses, down_path: #own_down_path, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
             up_no_transaction: #up_no_transaction, down_no_transaction: #down_no_transaction,
         }

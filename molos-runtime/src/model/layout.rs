@@ -3,19 +3,23 @@
 use std::ops::Range;
 
 use super::marks::Marks;
+use super::migration::{Direction, down_path};
 use super::order::VersionOrder;
+use super::pattern::Pattern;
 
 /// A way to lay out a directory of migrations. One directory has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layout {
     /// `001_name.sql`, with `001_name.down.sql` beside it; goose, dbmate and drizzle too.
     Plain,
-    /// `001_name.up.sql` and `001_name.down.sql`: sqlx, golang-migrate.
+    /// `001_name.up.sql` and `001_name.down.sql`: sqlx, golang-migrate, which takes `001_name.up.anything`.
     UpDown,
     /// `V1__name.sql`, `U1__name.sql`: refinery, to which both go up.
     Refinery,
     /// `1-name/up.sql`, `2024-01-02-030405_name/up.sql` and `down.sql`: diesel, `rusqlite_migration`.
     Folders,
+    /// As the macro's option `files` says.
+    Given,
 }
 
 impl Layout {
@@ -27,18 +31,76 @@ impl Layout {
             Self::UpDown => "001_name.up.sql",
             Self::Refinery => "V1__name.sql",
             Self::Folders => "001_name/up.sql",
+            Self::Given => "the option `files` says",
+        }
+    }
+}
+
+/// How the files of a directory are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileNames<'f> {
+    /// By one of the layouts.
+    #[default]
+    Layout,
+    /// By a pattern that reads them.
+    Pattern(&'f str),
+    /// By a list of the up migrations, in their order: the first is version 1.
+    Listed(&'f [&'f str]),
+}
+
+impl FileNames<'_> {
+    /// Reads the path of an `.sql` file, relative to the directory of migrations.
+    ///
+    /// # Errors
+    ///
+    /// If it is not named like a migration, or its version is too large.
+    pub fn parse(&self, path: &str) -> Result<Named, Misnamed> {
+        match self {
+            Self::Layout => parse(path),
+            Self::Pattern(pattern) => {
+                let pattern = Pattern::parse(pattern).ok();
+                let matched = pattern.and_then(|pattern| pattern.read(path)).ok_or(Misnamed::NoLayout)?;
+                let (layout, version) = (Layout::Given, matched.version.ok_or(Misnamed::TooLarge)?);
+                Ok(match matched.way {
+                    Some((Direction::Down, _)) => Named::Down { layout, version, name: matched.name },
+                    _ => Named::Up { layout, version, name: matched.name },
+                })
+            }
+            Self::Listed(list) => {
+                let place = |path: &str| {
+                    let at = list.iter().position(|listed| *listed == path)?;
+                    i64::try_from(at + 1).ok()
+                };
+                let start = path.rfind('/').map_or(0, |at| at + 1);
+                let end = path.rfind('.').unwrap_or(path.len());
+                let (layout, name) = (Layout::Given, start..end.max(start));
+                if let Some(version) = place(path) {
+                    return Ok(Named::Up { layout, version, name });
+                }
+                let up = list.iter().find(|up| down_path(up) == path).and_then(|up| place(up));
+                up.map(|version| Named::Down { layout, version, name }).ok_or(Misnamed::NoLayout)
+            }
+        }
+    }
+
+    /// The path of the down migration beside `up`; none if a directory like this has none.
+    #[must_use]
+    pub fn down_path(&self, up: &str) -> Option<String> {
+        match self {
+            Self::Pattern(pattern) => Pattern::parse(pattern).ok()?.down_path(up),
+            Self::Layout | Self::Listed(_) => Some(down_path(up)),
         }
     }
 }
 
 /// What the name of a migration's file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are what they are called")]
 pub enum Named {
     /// It takes the schema up.
-    #[expect(missing_docs, reason = "they are what they are called")]
     Up { layout: Layout, version: i64, name: Range<usize> },
     /// It takes the schema back down.
-    Down,
+    Down { layout: Layout, version: i64, name: Range<usize> },
 }
 
 /// Why a file is not one of the directory's migrations.
@@ -50,17 +112,14 @@ pub enum Misnamed {
     TooLarge,
 }
 
-/// Reads the path of an `.sql` file, relative to the directory of migrations.
-///
-/// # Errors
-///
-/// If it is not named like a migration, or its version is too large.
-pub fn parse(path: &str) -> Result<Named, Misnamed> {
+/// Reads a path by the layouts.
+fn parse(path: &str) -> Result<Named, Misnamed> {
     if let Some((folder, file)) = path.split_once('/') {
         let (version, name) = numbered(folder)?;
+        let layout = Layout::Folders;
         return match file {
-            "up.sql" | "migration.sql" => Ok(Named::Up { layout: Layout::Folders, version, name }),
-            "down.sql" => Ok(Named::Down),
+            "up.sql" | "migration.sql" => Ok(Named::Up { layout, version, name }),
+            "down.sql" => Ok(Named::Down { layout, version, name }),
             _ => Err(Misnamed::NoLayout),
         };
     }
@@ -75,15 +134,22 @@ pub fn parse(path: &str) -> Result<Named, Misnamed> {
             Ok(Named::Up { layout: Layout::Refinery, version, name: start..stem.len() })
         };
     }
-    if let Some(stem) = stem.strip_suffix(".down") {
-        return numbered(stem).map(|_| Named::Down);
+    let layout = Layout::UpDown;
+    // golang-migrate takes anything for the ending of a file.
+    let way = |word: &str| path.rfind(word).map(|at| (at, &path[..at]));
+    match (way(".up."), way(".down.")) {
+        (Some((up, stem)), down) if down.is_none_or(|(down, _)| down < up) => {
+            let (version, name) = numbered(stem)?;
+            return Ok(Named::Up { layout, version, name });
+        }
+        (_, Some((_, stem))) => {
+            let (version, name) = numbered(stem)?;
+            return Ok(Named::Down { layout, version, name });
+        }
+        _ => {}
     }
-    let (layout, stem) = match stem.strip_suffix(".up") {
-        Some(stem) => (Layout::UpDown, stem),
-        None => (Layout::Plain, stem),
-    };
     let (version, name) = numbered(stem)?;
-    Ok(Named::Up { layout, version, name })
+    Ok(Named::Up { layout: Layout::Plain, version, name })
 }
 
 /// The version and the name of `001_name`, `1-name`, `2024-01-02-030405_name` or `2024-01-02_030405_name`.
@@ -158,6 +224,9 @@ mod tests {
         assert_eq!(up("7-héllo wörld.sql"), Some((Layout::Plain, 7, "héllo wörld")));
         assert_eq!(up("001_v1.2.sql"), Some((Layout::Plain, 1, "v1.2")));
         assert_eq!(up("20240115093000_add.up.sql"), Some((Layout::UpDown, 20_240_115_093_000, "add")));
+        assert_eq!(up("30_x.up..sql"), Some((Layout::UpDown, 30, "x")));
+        assert_eq!(up("2024_x..up.sql"), Some((Layout::UpDown, 2024, "x.")));
+        assert_eq!(up("1_x.down.up.sqlite.sql"), Some((Layout::UpDown, 1, "x.down")));
         assert_eq!(up("V12__add_users.sql"), Some((Layout::Refinery, 12, "add_users")));
         assert_eq!(up("U3__later.sql"), Some((Layout::Refinery, 3, "later")));
         assert_eq!(up("2023-01-02-030405_create/up.sql"), Some((Layout::Folders, 20_230_102_030_405, "create")));
@@ -166,6 +235,16 @@ mod tests {
         assert_eq!(up("00000000000000_setup/up.sql"), Some((Layout::Folders, 0, "setup")));
         assert_eq!(up("1-2fa_codes/up.sql"), Some((Layout::Folders, 1, "2fa_codes")));
         assert_eq!(up("20240101_x/migration.sql"), Some((Layout::Folders, 20_240_101, "x")));
+    }
+
+    #[test]
+    fn listed_files_have_the_versions_of_their_places() {
+        let names = FileNames::Listed(&["b.sql", "2_a/up.sql", "2_c.up.sql"]);
+        let layout = Layout::Given;
+        assert_eq!(names.parse("b.sql"), Ok(Named::Up { layout, version: 1, name: 0..1 }));
+        assert_eq!(names.parse("2_a/up.sql"), Ok(Named::Up { layout, version: 2, name: 4..6 }));
+        assert_eq!(names.parse("2_c.down.sql"), Ok(Named::Down { layout, version: 3, name: 0..8 }));
+        assert_eq!(names.parse("d.sql"), Err(Misnamed::NoLayout));
     }
 
     #[test]
@@ -184,7 +263,7 @@ mod tests {
     #[test]
     fn downs_are_told_from_ups() {
         for path in ["001_a.down.sql", "1-a/down.sql"] {
-            assert_eq!(parse(path), Ok(Named::Down), "{path}");
+            assert!(matches!(parse(path), Ok(Named::Down { version: 1, .. })), "{path}");
         }
     }
 

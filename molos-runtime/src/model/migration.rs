@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::checksum::Checksum;
 use super::error::Error;
 use super::history::{StoreDown, stored_down};
+use super::layout::FileNames;
 use super::order::VersionOrder;
 use super::report::Report;
 use crate::database::{Connection, Database, DefaultDatabase};
@@ -20,7 +21,10 @@ pub struct Migration<'m, DB: Database = DefaultDatabase> {
     set: &'m str,
     directory: &'m str,
     version: i64,
-    path: &'m str,
+    /// The path, and behind it that of the down migration, if its name does not follow from it.
+    paths: &'m str,
+    /// The length of the second.
+    down_path: u16,
     name: &'m str,
     checksum: Checksum,
     fingerprint: Option<Fingerprint>,
@@ -168,7 +172,8 @@ impl<'m, DB: Database> Migration<'m, DB> {
             set: "",
             directory: "",
             version,
-            path,
+            paths: path,
+            down_path: 0,
             name,
             checksum,
             fingerprint: None,
@@ -276,11 +281,13 @@ impl<'m, DB: Database> Migration<'m, DB> {
     /// The file of the script that goes in `direction`, relative to the directory of migrations.
     #[must_use]
     pub fn path(&self, direction: Direction) -> Cow<'m, str> {
+        let (path, own_down_path) = self.paths.split_at(self.paths.len().saturating_sub(self.down_path.into()));
         match (direction, self.down) {
-            (Direction::Up, _) => Cow::Borrowed(self.path),
+            (Direction::Up, _) => Cow::Borrowed(path),
             // The two halves of one file: the down half never starts on the first line.
-            (Direction::Down, Some(down)) if down.line > 1 => Cow::Borrowed(self.path),
-            (Direction::Down, _) => Cow::Owned(down_path(self.path)),
+            (Direction::Down, Some(down)) if down.line > 1 => Cow::Borrowed(path),
+            (Direction::Down, _) if !own_down_path.is_empty() => Cow::Borrowed(own_down_path),
+            (Direction::Down, _) => Cow::Owned(down_path(path)),
         }
     }
 
@@ -346,6 +353,7 @@ pub struct Migrations<'m, DB: Database = DefaultDatabase> {
     store_down: Option<StoreDown>,
     pub(crate) checked_on: i32,
     order: VersionOrder,
+    files: FileNames<'m>,
     manifest_dir: Option<&'m str>,
 }
 
@@ -377,6 +385,7 @@ pub struct Embedded<'m, DB: Database = DefaultDatabase> {
     /// The version of the database engine that the migrations were checked on, as a number.
     pub checked_on: i32,
     pub order: VersionOrder,
+    pub files: FileNames<'m>,
     /// The directory of the crate, in a debug build.
     pub manifest_dir: Option<&'m str>,
 }
@@ -401,6 +410,8 @@ pub struct Entry {
     /// The first byte of the path.
     pub start: u32,
     pub path: u16,
+    /// The length of the path of the down migration, behind it; 0 if it follows from the other.
+    pub down_path: u16,
     /// The first byte and the length of the name in the path.
     pub name: (u16, u16),
     pub up: u32,
@@ -427,7 +438,8 @@ impl Entry {
             rest = after;
             part
         };
-        let path = next(self.path.into());
+        let paths = next(usize::from(self.path) + usize::from(self.down_path));
+        let path = paths.get(..self.path.into()).unwrap_or_default();
         let up = next(index(self.up));
         let down = next(index(self.down));
         let irreversible = self.irreversible.map(|len| next(index(len)));
@@ -437,7 +449,8 @@ impl Entry {
             set: "",
             directory: "",
             version: self.version,
-            path,
+            paths,
+            down_path: self.down_path,
             name: path.get(start..start + len).unwrap_or(path),
             checksum: Checksum::from_bytes(self.checksum),
             fingerprint: Some(Fingerprint::from_bytes(self.fingerprint)),
@@ -477,6 +490,7 @@ impl<'m, DB: Database> Migrations<'m, DB> {
             store_down: None,
             checked_on: 0,
             order: VersionOrder::Number,
+            files: FileNames::Layout,
             manifest_dir: None,
         }
     }
@@ -520,15 +534,23 @@ impl<'m, DB: Database> Migrations<'m, DB> {
             store_down,
             checked_on,
             order,
+            files,
             manifest_dir,
         } = embedded;
         let list = List::Embedded(text, entries);
-        Self { set, directory, list, after, table_prefix, hooks, store_down, checked_on, order, manifest_dir }
+        Self { set, directory, list, after, table_prefix, hooks, store_down, checked_on, order, files, manifest_dir }
     }
 
     /// The same set, with its versions in another order.
     pub(crate) const fn in_order(self, order: VersionOrder) -> Self {
         Self { order, ..self }
+    }
+
+    /// How the files of the set's directory are told apart.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn file_names(&self) -> FileNames<'m> {
+        self.files
     }
 
     /// What the versions of the set are sorted by.

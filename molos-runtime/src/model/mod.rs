@@ -11,6 +11,7 @@ pub mod marks;
 pub mod migration;
 pub mod observe;
 pub mod order;
+pub mod pattern;
 pub mod plan;
 pub mod rehearsal;
 pub mod report;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::fs;
 
+use molos_runtime::__private::layout::FileNames;
 use molos_runtime::__private::{Embedded, Entry};
 use molos_runtime::rusqlite::types::Value;
 use molos_runtime::rusqlite::{Connection, ffi};
@@ -92,6 +93,7 @@ pub(super) fn judge(case: &Case) -> Result<Seen, String> {
         store_down: None,
         checked_on: 0,
         order: source.order,
+        files: FileNames::Layout,
         manifest_dir: None,
     };
     let migrations = Migrations::embedded(embedded);
@@ -126,6 +128,7 @@ fn embedded(source: &Source, checked: &Checked) -> (String, Vec<Entry>) {
             irreversible: None,
             up_losses: length(&losses),
             down_losses: 0,
+            down_path: 0,
             up_line: file.up.line(),
             down_line: 1,
             up_keys: file.up.directives.foreign_keys.unwrap_or_default(),

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/down_of_another_version");
+
+fn main() {}

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/files_in_folders");
+
+fn main() {}
