@@ -158,8 +158,13 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 fn path(last: Option<&Last>, name: &str, set: &Migrations<'_>, now: SystemTime) -> String {
     let Some(Last { path, version, name: old, .. }) = last else { return format!("001_{name}.sql") };
     let (before, after) = (path.get(..old.start).unwrap_or_default(), path.get(old.end..).unwrap_or_default());
+    let (kept, before) = before.split_at(match set.file_names() {
+        FileNames::Pattern(_) => last_number(before),
+        FileNames::Layout | FileNames::Listed(_) => 0,
+    });
     let slots = before.chars().filter(char::is_ascii_digit).count();
-    let next = next(*version, slots, set, now);
+    let last = if kept.is_empty() { *version } else { number(before) };
+    let next = next(last, slots, set, now);
     let mut digits = format!("{next:0slots$}");
     // A version that has become longer than there is room for begins earlier.
     let longer = digits.len() - slots;
@@ -173,7 +178,17 @@ fn path(last: Option<&Last>, name: &str, set: &Migrations<'_>, now: SystemTime) 
             text.push(c);
         }
     }
-    format!("{text}{name}{after}")
+    format!("{kept}{text}{name}{after}")
+}
+
+/// Where the last number of a text begins: of a version of several parts, the one that is counted on.
+fn last_number(text: &str) -> usize {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    digits.trim_end_matches(|c: char| c.is_ascii_digit()).len()
+}
+
+fn number(text: &str) -> i64 {
+    text.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or_default()
 }
 
 /// The version after `last`: the time, if that was one, in as many digits.
@@ -270,6 +285,17 @@ mod tests {
 
     /// Creates a migration in a directory with these files, and returns the new ones, each with its text.
     fn create(files: &[(&str, &str)], name: &str, with_down: bool) -> Result<Vec<(String, String)>, String> {
+        create_in(files, name, with_down, VersionOrder::Number, FileNames::Layout)
+    }
+
+    /// The same, in a set that is embedded otherwise.
+    fn create_in(
+        files: &[(&str, &str)],
+        name: &str,
+        with_down: bool,
+        order: VersionOrder,
+        names: FileNames<'_>,
+    ) -> Result<Vec<(String, String)>, String> {
         let root = tempfile::tempdir().expect("a directory");
         let directory = root.path().join("migrations");
         fs::create_dir(&directory).expect("a directory");
@@ -278,7 +304,7 @@ mod tests {
             fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
             fs::write(file, text).expect("a file");
         }
-        let set = Migrations::embedded(embedded(root.path().to_str()));
+        let set = Migrations::embedded(Embedded { order, files: names, ..embedded(root.path().to_str()) });
         let created = super::create(&set, name, with_down).map_err(|failure| format!("{failure:?}"))?;
         let read = |path: &PathBuf| {
             let file = path.strip_prefix(&directory).expect("it is in the directory").to_string_lossy().into_owned();
@@ -289,6 +315,30 @@ mod tests {
 
     fn names(created: Result<Vec<(String, String)>, String>) -> Vec<String> {
         created.expect("files").into_iter().map(|(file, _)| file).collect()
+    }
+
+    #[test]
+    fn a_file_is_named_as_the_option_files_says() {
+        let create =
+            |files: &[(&str, &str)], with_down, names| create_in(files, "b", with_down, VersionOrder::Number, names);
+        let with_way = FileNames::Pattern("v{version}/V{version:3}.{name}.{up|down}.sql");
+        let made = create(&[("v1/V09.a.up.sql", "")], true, with_way);
+        assert_eq!(names(made), ["v1/V10.b.up.sql", "v1/V10.b.down.sql"]);
+        let without = FileNames::Pattern("{version}.{name}.sql");
+        assert_eq!(names(create(&[("1.a.sql", "")], false, without)), ["2.b.sql"]);
+        let down = create(&[("1.a.sql", "")], true, without).expect_err("there is no place for it");
+        assert!(down.contains("says nothing of down migrations"), "{down}");
+        let listed = create(&[("a.sql", "")], false, FileNames::Listed(&["a.sql"])).expect_err("it has to be listed");
+        assert!(listed.contains("add its name at the end of `files`"), "{listed}");
+    }
+
+    #[test]
+    fn the_next_version_is_next_in_the_order_of_the_set() {
+        let create =
+            |files: &[(&str, &str)]| names(create_in(files, "c", false, VersionOrder::Text(0), FileNames::Layout));
+        let files = [("2025-10-28-175920-0000_a/up.sql", ""), ("2099-11-15-232503_b/up.sql", "")];
+        assert_eq!(create(&files), ["2099-11-15-232504_c/up.sql"]);
+        assert_eq!(create(&[("9_a/up.sql", "")]), ["91_c/up.sql"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use molos_runtime::__private::layout::{FileNames, Named};
+use molos_runtime::__private::layout::{FileNames, Layout, Named};
 
 use crate::diagnostic::Diagnostic;
 use crate::read::source::Reader;
@@ -22,6 +22,15 @@ impl Reader<'_> {
                     .note("molos embeds SQL, and would pass the step over")
                     .help("write what it does into an `.sql` file of its version, or what SQL cannot do into a hook")
                     .help(format!("if nothing of it is needed, write `ignore = [\"{}{path}\"]`", self.ignored_as));
+                self.errors.push(error);
+            }
+            _ if is_script(path) => {
+                let error = Diagnostic::new(format!("the name of `{}` does not end in `.sql`", self.shown(path)))
+                    .note("golang-migrate would run it, and molos would pass it over")
+                    .help(format!(
+                        "rename it; if it is no migration, write `ignore = [\"{}{path}\"]`",
+                        self.ignored_as
+                    ));
                 self.errors.push(error);
             }
             _ => {}
@@ -78,6 +87,12 @@ fn is_program(path: &str) -> bool {
     ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) && !stem.ends_with("_test.") && is_up(format!("{stem}sql"))
 }
 
+/// Whether golang-migrate takes a file for a migration, whatever it ends in.
+fn is_script(path: &str) -> bool {
+    let read = FileNames::Layout.parse(&format!("{path}.sql"));
+    matches!(read, Ok(Named::Up { layout: Layout::UpDown, .. } | Named::Down { layout: Layout::UpDown, .. }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +105,16 @@ mod tests {
         for path in ["migrations.go", "mod.rs", "00003_fill_test.go", "README.md", "001_notes.txt", "meta/0001_x.json"]
         {
             assert!(!is_program(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_only_golang_migrate_takes_for_a_script_is_known() {
+        for path in ["1_a.up.cql", "1_a.down.sqlite3", "1_a.up.", "20240101_a.up.json"] {
+            assert!(is_script(path), "{path}");
+        }
+        for path in ["1_a.txt", "a.up.cql", "notes.down.md", "meta/1_a.up.json"] {
+            assert!(!is_script(path), "{path}");
         }
     }
 
