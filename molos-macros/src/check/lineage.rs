@@ -203,6 +203,14 @@ impl Lineage {
         }
     }
 
+    /// The name that a column had before, if it was there under another.
+    pub(crate) fn column_before<'t>(&'t self, after: &str, column: &'t str) -> &'t str {
+        let old = self.now(after).and_then(|table| self.places(table).last());
+        let columns = old.into_iter().flat_map(|table| &table.columns);
+        let mut first = columns.filter(|(_, name)| name.as_deref() == Some(column));
+        first.next().map_or(column, |(first, _)| first.as_str())
+    }
+
     /// The table that has this name, if the script had to do with it.
     fn now(&self, name: &str) -> Option<&Known> {
         self.tables.iter().find(|table| table.after.as_deref() == Some(name))

@@ -142,11 +142,17 @@ impl TableRows {
     fn lost_rows(&self, after: &Self, change: &Change) -> bool {
         let (before, now) = (self.marks(), after.marks());
         let is_fewer = |mark: &String| now.get(mark) < before.get(mark);
-        let is_there = |row: &Canary| after.canaries.iter().any(|it| it.values == row.values);
+        let place = |column: &String| after.columns.iter().position(|name| name == column);
+        let places: Vec<Option<usize>> = self.columns.iter().map(place).collect();
+        let is_same = |row: &Canary, now: &Canary| {
+            let mut values = places.iter().zip(&row.values);
+            values.all(|(at, value)| at.is_none_or(|at| now.values.get(at) == Some(value)))
+        };
+        let is_there = |row: &Canary| after.canaries.iter().any(|now| is_same(row, now));
         let any_marked = self.canaries.iter().any(|row| !row.marks.is_empty());
         let is_missing = |row: &Canary| match change {
             // A row that looks like others is known again only as it was, and not at all where all of them do.
-            Change::Removed { .. } if row.marks.is_empty() => !any_marked || !is_there(row),
+            Change::Removed { .. } if row.marks.is_empty() => (!any_marked && self.counts_inserts) || !is_there(row),
             _ => !row.marks.is_empty() && row.marks.iter().all(is_fewer),
         };
         let any_missing = self.canaries.iter().any(is_missing);

@@ -255,8 +255,9 @@ impl<'s, S: Shadow> WithRows<'s, S> {
                         continue;
                     }
                     report(&mut losses, &table, loss);
-                    if let Some((takes, _)) = losses.found.last_mut().and_then(|it| it.takes.as_mut()) {
-                        old.clone_into(takes);
+                    if let Some((of, column)) = losses.found.last_mut().and_then(|it| it.takes.as_mut()) {
+                        *column = column.take().map(|column| lineage.column_before(&table, &column).to_owned());
+                        old.clone_into(of);
                     }
                 }
             }

@@ -21,6 +21,15 @@ use crate::read::file::Script;
 /// What a name in quotes can begin and end with.
 pub(crate) const QUOTES: [char; 5] = ['"', '`', '[', ']', '\''];
 
+/// A name or a string without its quotes.
+pub(crate) fn unquoted(text: &str) -> String {
+    let inside = text.trim_matches(QUOTES);
+    match text.chars().next() {
+        Some(quote) if QUOTES.contains(&quote) => inside.replace(&format!("{quote}{quote}"), &quote.to_string()),
+        _ => inside.to_owned(),
+    }
+}
+
 /// What a database says of files before it runs them.
 pub(crate) struct Rules {
     /// The tokens of an SQL text.
@@ -43,7 +52,7 @@ impl Rules {
     pub(crate) fn words(&self, sql: &str) -> BTreeSet<String> {
         (self.tokens)(sql)
             .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Quoted))
-            .map(|token| sql[token.range].trim_matches(QUOTES).to_ascii_lowercase())
+            .map(|token| unquoted(&sql[token.range]).to_ascii_lowercase())
             .collect()
     }
 

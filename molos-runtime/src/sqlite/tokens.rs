@@ -21,11 +21,23 @@ fn token_at(sql: &str, start: usize) -> Option<Token> {
     let until = |found: Option<usize>, width: usize| found.map_or(rest.len(), |at| at + width);
     let while_ = |wanted: fn(char) -> bool| until(rest.find(|c| !wanted(c)), 0);
     let closed_by = |quote: char| until(rest[1..].find(quote), 2);
+    // A quote inside is doubled.
+    let in_quotes = |quote: char| {
+        let mut end = 1;
+        while let Some(at) = rest[end..].find(quote) {
+            end += at + 1;
+            if !rest[end..].starts_with(quote) {
+                return end;
+            }
+            end += 1;
+        }
+        rest.len()
+    };
     let (kind, len) = match first {
         ';' => (TokenKind::Semicolon, 1),
         '-' if rest.starts_with("--") => (TokenKind::Comment, until(rest.find('\n'), 0)),
         '/' if rest.starts_with("/*") => (TokenKind::Comment, until(rest[2..].find("*/"), 4)),
-        '\'' | '"' | '`' => (TokenKind::Quoted, closed_by(first)),
+        '\'' | '"' | '`' => (TokenKind::Quoted, in_quotes(first)),
         '[' => (TokenKind::Quoted, closed_by(']')),
         _ if is_space(first) => (TokenKind::Space, while_(is_space)),
         _ if is_word(first) => (TokenKind::Word, while_(is_word)),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use molos_runtime::__private::script::TokenKind;
 use molos_runtime::__private::sqlite::tokens;
 
-use crate::read::QUOTES;
+use crate::read::unquoted;
 
 /// A `CHECK`, as far as it tells which values may pass it.
 pub(super) struct CheckConstraint {
@@ -65,7 +65,7 @@ pub(super) fn checks(sql: &str) -> Vec<CheckConstraint> {
     let mut checks = Vec::new();
     for at in (0..pieces.len()).filter(|at| is(*at, "check") && is(at + 1, "(")) {
         let named = at.checked_sub(2).filter(|before| is(*before, "constraint"));
-        let name = named.map(|before| pieces[before + 1].1.trim_matches(QUOTES).to_owned());
+        let name = named.map(|before| unquoted(pieces[before + 1].1));
         let mut check = CheckConstraint { name, words: BTreeSet::new(), strings: Vec::new(), numbers: Vec::new() };
         let mut depth = 0_usize;
         for (kind, piece) in &pieces[at + 1..] {
@@ -80,7 +80,7 @@ pub(super) fn checks(sql: &str) -> Vec<CheckConstraint> {
                     check.numbers.extend(piece.parse::<i64>());
                 }
                 (TokenKind::Word | TokenKind::Quoted, _) => {
-                    check.words.insert(piece.trim_matches(QUOTES).to_ascii_lowercase());
+                    check.words.insert(unquoted(piece).to_ascii_lowercase());
                 }
                 _ => {}
             }

@@ -4,6 +4,7 @@ use molos_runtime::__private::script::TokenKind;
 use molos_runtime::__private::sqlite::tokens;
 
 use crate::check::lineage::TableEvent;
+use crate::read::unquoted;
 
 /// What `statement` does, if it is an `ALTER TABLE` that renames or drops something.
 pub(super) fn altering(statement: &str) -> Option<TableEvent> {
@@ -47,20 +48,8 @@ pub(super) fn copied_whole(statement: &str) -> Option<String> {
 
 /// The words, names and signs of a statement.
 fn parts(statement: &str) -> Vec<String> {
-    let mut parts: Vec<String> = Vec::new();
-    let mut end_of_quoted = None;
-    for token in tokens(statement) {
-        let text = &statement[token.range.clone()];
-        let is_quoted = token.kind == TokenKind::Quoted;
-        match (token.kind, parts.last_mut()) {
-            (TokenKind::Space | TokenKind::Comment | TokenKind::Semicolon, _) => {}
-            // A quote in a name is doubled, and so looks like the end of one and the beginning of another.
-            (TokenKind::Quoted, Some(part)) if end_of_quoted == Some(token.range.start) => part.push_str(text),
-            _ => parts.push(text.to_owned()),
-        }
-        end_of_quoted = is_quoted.then_some(token.range.end);
-    }
-    parts
+    let is_part = |kind| !matches!(kind, TokenKind::Space | TokenKind::Comment | TokenKind::Semicolon);
+    tokens(statement).filter(|token| is_part(token.kind)).map(|token| statement[token.range].to_owned()).collect()
 }
 
 /// Goes over the next part if it is this keyword or sign.
@@ -68,17 +57,8 @@ fn take<'p>(parts: &mut std::iter::Peekable<impl Iterator<Item = &'p str>>, keyw
     parts.next_if(|part| part.eq_ignore_ascii_case(keyword)).map(drop)
 }
 
-/// A name without its quotes, in lower case.
 fn name(part: &str) -> String {
-    let inside = |quote: char, close: char| part.strip_prefix(quote)?.strip_suffix(close);
-    let bare = match part.chars().next() {
-        Some(quote @ ('"' | '`' | '\'')) => {
-            inside(quote, quote).map(|it| it.replace(&format!("{quote}{quote}"), &quote.to_string()))
-        }
-        Some('[') => inside('[', ']').map(ToOwned::to_owned),
-        _ => None,
-    };
-    bare.unwrap_or_else(|| part.to_owned()).to_ascii_lowercase()
+    unquoted(part).to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -237,6 +237,10 @@ impl Trial<'_> {
             ErrorKind::Statement { .. } => {
                 let line = error.location().and_then(|location| risks.get(location.line.checked_sub(1)?));
                 let of_kind = reasons(error);
+                // What other rows are left decides what comes after.
+                if !self.files[at].flow.by_value.is_empty() && of_kind.contains(&Unprovable::Value) {
+                    return Ok(Seen::Unprovable(Unprovable::Value));
+                }
                 line.and_then(|risks| of_kind.iter().find(|reason| risks.contains(reason)))
             }
             // It may be one that a later file makes enforceable.

@@ -291,6 +291,15 @@ impl Table {
             .try_fold(text.to_owned(), |text, (at, id)| Some(text.replace(&format!("{{{at}}}"), &self.quoted(*id)?)))
     }
 
+    /// Whether its first column is the number of the row.
+    pub(super) fn has_numbers(&self) -> bool {
+        match self.key {
+            Key::Rowid | Key::Autoincrement => true,
+            Key::Columns(1) => self.columns[0].declared == "INTEGER",
+            Key::Columns(_) | Key::None => false,
+        }
+    }
+
     /// The columns of its key.
     pub(super) fn key_columns(&self) -> impl Iterator<Item = &Column> {
         let count = match self.key {

@@ -33,7 +33,7 @@ pub(super) struct Flow {
     pub(super) risks: Vec<BTreeSet<Unprovable>>,
 }
 
-/// What depends on values that no schema hints at: the headings of the small print in the book.
+/// What depends on values that no schema hints at. The book's small print has a line for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unprovable {
     Check,
@@ -42,6 +42,22 @@ pub(super) enum Unprovable {
     Seed,
     Dangling,
     NullKey,
+}
+
+impl Unprovable {
+    pub(super) const ALL: [Self; 6] = [Self::Check, Self::Type, Self::Value, Self::Seed, Self::Dangling, Self::NullKey];
+
+    /// How the line in the book begins.
+    pub(super) fn in_the_book(self) -> &'static str {
+        match self {
+            Self::Check => "A value that a `CHECK` refuses.",
+            Self::Type => "A value of another type than its column declares.",
+            Self::Value => "A value that the migration's own words depend on.",
+            Self::Seed => "A row that the migration inserts, and the user has.",
+            Self::Dangling => "A row that referred to nothing before.",
+            Self::NullKey => "`NULL` in a `PRIMARY KEY`.",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -228,23 +244,29 @@ impl Action {
                 let condition = condition.replace("{0}", &name);
                 flow.changed.insert(column.id);
                 flow.by_value.extend((*by_value || *picks).then_some(column.id));
-                flow.by_value.extend((*or == " OR REPLACE" && (*by_value || *picks)).then_some(table.id));
+                let is_by_value = *by_value || *picks || !is_text(column);
+                flow.by_value.extend((*or == " OR REPLACE" && is_by_value).then_some(table.id));
                 flow.fire(schema, column.id);
                 flow.by_value.extend(flow.changed.iter().copied().filter(|_| *picks));
                 let mut risks = risks_of_values(&table, column.id, *by_value || *picks);
-                risks.extend((has_keys_on || column.references.is_some()).then_some(Unprovable::Dangling));
+                let is_of_key = column.references.is_some() || schema.is_referred_to(column.id);
+                risks.extend((has_keys_on || is_of_key).then_some(Unprovable::Dangling));
                 Some(vec![(format!("UPDATE{or} {} SET {name} = {to}{condition}", quoted(&table.name)), risks)])
             }
             Self::Delete { table, column, condition: (condition, by_value) } => {
                 let table = schema.pick(*table)?.clone();
-                let condition = condition.replace("{0}", &quoted(&table.pick(*column).name));
+                let column = table.pick(*column);
+                let condition = condition.replace("{0}", &quoted(&column.name));
+                let is_odd = |table: &Table| table.columns.iter().any(|column| schema.refers_oddly(column));
+                let by_value = &(*by_value || schema.refers_oddly(column));
                 if *by_value {
                     flow.by_value.insert(table.id);
                     let others = schema.tables.iter().map(|table| table.id);
                     flow.by_value.extend(others.filter(|_| has_keys_on || schema.fires()));
                 }
                 flow.fire(schema, table.id);
-                let risks = if *by_value { [Unprovable::Dangling].into() } else { none };
+                let is_risky = *by_value || schema.tables.iter().any(is_odd);
+                let risks = if is_risky { [Unprovable::Dangling].into() } else { none };
                 Some(vec![(format!("DELETE FROM {}{condition}", quoted(&table.name)), risks)])
             }
             Self::Insert { table, or, values, count, after_delete } => {
@@ -314,12 +336,23 @@ fn is_text(column: &Column) -> bool {
 fn risks_of_values(table: &Table, column: Id, by_value: bool) -> Risks {
     let is_checked = table.checks.iter().any(|(_, columns)| columns.contains(&column));
     let check = is_checked.then_some(Unprovable::Check);
-    let is_number = matches!(table.key, Key::Rowid | Key::Autoincrement) && table.columns[0].id == column;
+    let is_number = table.has_numbers() && table.columns[0].id == column;
     let of_type = (table.strict || is_number || !table.column(column).is_some_and(is_text)).then_some(Unprovable::Type);
     check.into_iter().chain(of_type).chain(by_value.then_some(Unprovable::Value)).collect()
 }
 
 impl Schema {
+    fn is_referred_to(&self, column: Id) -> bool {
+        let columns = self.tables.iter().flat_map(|table| &table.columns);
+        columns.into_iter().any(|it| it.references.is_some_and(|(_, to, _)| to == column))
+    }
+
+    /// Whether a column refers to one of another type, so that values in it may refer to nothing whatever they are.
+    fn refers_oddly(&self, column: &Column) -> bool {
+        let declared = |to: Id| self.tables.iter().find_map(|table| table.column(to)).map(|column| column.declared);
+        column.references.is_some_and(|(_, to, _)| declared(to) != Some(column.declared))
+    }
+
     fn fires(&self) -> bool {
         self.objects.iter().any(|object| object.kind == "TRIGGER")
     }
@@ -363,12 +396,15 @@ impl Rebuild {
         let is_other = |(id, from): &&(Id, String)| old.quoted(*id).as_ref() != Some(from);
         let is_checked = |(id, _): &(Id, String)| new.checks.iter().any(|(_, columns)| columns.contains(id));
         risks.extend(from.iter().filter(is_other).any(is_checked).then_some(Unprovable::Check));
-        let is_number = matches!(new.key, Key::Rowid | Key::Autoincrement);
+        let is_number = new.has_numbers();
         let is_own = |(id, from): &(Id, String)| *id != new.columns[0].id || old.quoted(*id).as_ref() == Some(from);
-        let from_others = is_number && (old.key != new.key || !from.iter().all(is_own));
+        let from_others = is_number && (!old.has_numbers() || !from.iter().all(is_own));
         let takes_null = matches!(old.key, Key::Columns(_)) && !old.strict && !old.without_rowid;
         risks.extend(takes_null.then_some(Unprovable::NullKey));
         risks.extend(is_filtered.then_some(Unprovable::Value));
+        let leaves_out = self.copy != "INSERT" || self.condition.is_some();
+        let is_new_key = |change: &Change| matches!(change, Change::References(..));
+        risks.extend((leaves_out && self.changes.iter().any(is_new_key)).then_some(Unprovable::Dangling));
         risks.extend((new.strict || from_others).then_some(Unprovable::Type));
         flow.by_value.extend(is_filtered.then_some(old.id));
         flow.fire(schema, old.id);
@@ -437,7 +473,7 @@ impl Change {
         match self {
             Self::Drop(at) => {
                 let id = new.pick(*at).id;
-                if new.columns[0].id == id && matches!(new.key, Key::Rowid | Key::Autoincrement) {
+                if new.columns[0].id == id && new.has_numbers() {
                     new.key = Key::None;
                 }
                 new.columns.retain(|column| column.id != id);
@@ -457,7 +493,7 @@ impl Change {
             }
             Self::Retype(at, declared) => {
                 let (id, is_known) = (new.pick(*at).id, !new.strict || STRICT_TYPES.contains(declared));
-                let is_id = new.columns[0].id == id && matches!(new.key, Key::Rowid | Key::Autoincrement);
+                let is_id = new.columns[0].id == id && new.has_numbers();
                 let column = new.columns.iter_mut().find(|column| column.id == id)?;
                 column.declared = if is_known && !is_id { declared } else { column.declared };
             }
