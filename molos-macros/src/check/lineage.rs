@@ -6,6 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use molos_runtime::__private::Changed;
 use molos_runtime::{Object, ObjectKind, Schema};
 
+/// What a statement did with a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Where the statement starts in its script.
+    pub(crate) statement: usize,
+    pub(crate) what: TableEvent,
+}
+
 /// What a script did with a table. Names are in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TableEvent {
@@ -15,11 +23,26 @@ pub(crate) enum TableEvent {
         column: Option<String>,
         into: String,
     },
+    Inserted(String),
+    Updated(String, String),
+    Deleted(String),
     Created(String),
     Dropped(String),
     Renamed(String, String),
     ColumnDropped(String, String),
     ColumnRenamed(String, String, String),
+}
+
+impl TableEvent {
+    /// The table in which it changes rows, if it does.
+    pub(crate) fn changes(&self) -> Option<&str> {
+        match self {
+            Self::Inserted(table) | Self::Updated(table, _) | Self::Deleted(table) | Self::Dropped(table) => {
+                Some(table)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What became of the tables that a script read, created, dropped or renamed; all others are what they were.
@@ -39,15 +62,25 @@ struct Known {
     names: BTreeSet<String>,
     /// The columns of other tables, by number, that were read by what wrote to it; all of a table where there is none.
     read: BTreeSet<(usize, Option<String>)>,
-    /// The columns that were renamed or dropped, by the names that they had first: the last name of each.
-    columns: BTreeMap<String, Option<String>>,
+    /// The columns that were renamed or dropped, by the names that they had first: the last name of each, and the
+    /// statement.
+    columns: BTreeMap<String, (Option<String>, usize)>,
+    /// The statements that created, dropped or renamed it last.
+    created_at: Option<usize>,
+    dropped_at: Option<usize>,
+    renamed_at: Option<usize>,
+    /// The statements that inserted rows into it last, or deleted some.
+    inserted_at: Option<usize>,
+    deleted_at: Option<usize>,
+    /// The statement that updated a column last.
+    updated_at: BTreeMap<String, usize>,
     /// The table that is gone and in whose place it is, by number.
     replaces: Option<usize>,
 }
 
 impl Lineage {
     /// What follows from these events in a database that has this `schema` now, in which these objects have `changed`.
-    pub(crate) fn of(events: &[TableEvent], changed: &[Changed], schema: &Schema) -> Self {
+    pub(crate) fn of(events: &[Event], changed: &[Changed], schema: &Schema) -> Self {
         let mut lineage = Self::default();
         for event in events {
             lineage.follow_event(event, |name| existed(name, changed, schema));
@@ -55,23 +88,41 @@ impl Lineage {
         lineage
     }
 
-    fn follow_event(&mut self, event: &TableEvent, existed: impl Fn(&str) -> bool) {
-        match event {
+    fn follow_event(&mut self, Event { statement, what }: &Event, existed: impl Fn(&str) -> bool) {
+        let at_statement = Some(*statement);
+        match what {
             TableEvent::Read { table, column, into } => {
                 if let (Some(from), Some(into)) = (self.living(table, &existed), self.living(into, &existed)) {
                     self.tables[into].read.insert((from, column.clone()));
+                }
+            }
+            TableEvent::Inserted(name) => {
+                if let Some(at) = self.living(name, &existed) {
+                    self.tables[at].inserted_at = at_statement;
+                }
+            }
+            TableEvent::Updated(name, column) => {
+                if let Some(at) = self.living(name, &existed) {
+                    self.tables[at].updated_at.insert(column.clone(), *statement);
+                }
+            }
+            TableEvent::Deleted(name) => {
+                if let Some(at) = self.living(name, &existed) {
+                    self.tables[at].deleted_at = at_statement;
                 }
             }
             // With `IF NOT EXISTS`, it may be there already.
             TableEvent::Created(name) => {
                 if self.living(name, &existed).is_none() {
                     let at = self.add(None, name);
+                    self.tables[at].created_at = at_statement;
                     self.replace(at, name);
                 }
             }
             TableEvent::Dropped(name) => {
                 if let Some(gone) = self.living(name, &existed) {
                     self.tables[gone].after = None;
+                    self.tables[gone].dropped_at = at_statement;
                     let names = self.tables[gone].names.clone();
                     let is_in_place = |table: &Known| {
                         table.before.is_none()
@@ -87,29 +138,30 @@ impl Lineage {
                 if let Some(at) = self.living(old, &existed) {
                     let table = &mut self.tables[at];
                     table.after = Some(new.clone());
+                    table.renamed_at = at_statement;
                     table.names.insert(new.clone());
                     self.replace(at, new);
                 }
             }
             TableEvent::ColumnDropped(name, column) => {
                 if let Some(at) = self.living(name, &existed) {
-                    self.rename_column(at, column, None);
+                    self.rename_column(at, column, None, *statement);
                 }
             }
             TableEvent::ColumnRenamed(name, old, new) => {
                 if let Some(at) = self.living(name, &existed) {
-                    self.rename_column(at, old, Some(new));
+                    self.rename_column(at, old, Some(new), *statement);
                 }
             }
         }
     }
 
-    fn rename_column(&mut self, table: usize, old: &str, new: Option<&String>) {
+    fn rename_column(&mut self, table: usize, old: &str, new: Option<&String>, statement: usize) {
         let columns = &mut self.tables[table].columns;
-        let first = columns.iter().find(|(_, name)| name.as_deref() == Some(old)).map(|(first, _)| first.clone());
+        let first = columns.iter().find(|(_, (name, _))| name.as_deref() == Some(old)).map(|(first, _)| first.clone());
         // A column that was added in the script is nobody's.
         if first.is_some() || !columns.contains_key(old) {
-            columns.insert(first.unwrap_or_else(|| old.to_owned()), new.cloned());
+            columns.insert(first.unwrap_or_else(|| old.to_owned()), (new.cloned(), statement));
         }
     }
 
@@ -198,7 +250,7 @@ impl Lineage {
     pub(crate) fn column<'t>(&'t self, after: &str, column: &'t str) -> Option<&'t str> {
         let old = self.now(after).and_then(|table| self.places(table).last());
         match old.and_then(|table| table.columns.get(column)) {
-            Some(name) => name.as_deref(),
+            Some((name, _)) => name.as_deref(),
             None => Some(column),
         }
     }
@@ -207,8 +259,47 @@ impl Lineage {
     pub(crate) fn column_before<'t>(&'t self, after: &str, column: &'t str) -> &'t str {
         let old = self.now(after).and_then(|table| self.places(table).last());
         let columns = old.into_iter().flat_map(|table| &table.columns);
-        let mut first = columns.filter(|(_, name)| name.as_deref() == Some(column));
+        let mut first = columns.filter(|(_, (name, _))| name.as_deref() == Some(column));
         first.next().map_or(column, |(first, _)| first.as_str())
+    }
+
+    /// The statement that dropped a table of before.
+    pub(crate) fn dropped_at(&self, before: &str) -> Option<usize> {
+        self.tables.iter().find(|table| table.before.as_deref() == Some(before))?.dropped_at
+    }
+
+    /// The statement that gave a table the name that it has, or put it in the place of another.
+    pub(crate) fn renamed_at(&self, after: &str) -> Option<usize> {
+        self.now(after)?.renamed_at
+    }
+
+    /// The statement that created a table.
+    pub(crate) fn created_at(&self, after: &str) -> Option<usize> {
+        self.now(after)?.created_at
+    }
+
+    /// The statement that renamed or dropped a column of before.
+    pub(crate) fn column_changed_at(&self, after: &str, column: &str) -> Option<usize> {
+        Some(self.places(self.now(after)?).last()?.columns.get(column)?.1)
+    }
+
+    /// The statement that filled a table.
+    pub(crate) fn filled_at(&self, after: &str) -> Option<usize> {
+        self.now(after)?.inserted_at
+    }
+
+    /// The statement that set a column to another value.
+    pub(crate) fn updated_at(&self, after: &str, column: &str) -> Option<usize> {
+        self.now(after)?.updated_at.get(column).copied()
+    }
+
+    /// The statement that took rows from a table: it deleted them, put others in their place, copied some and not all,
+    /// or dropped the table.
+    pub(crate) fn emptied_at(&self, after: &str) -> Option<usize> {
+        let table = self.now(after)?;
+        let updated = || table.updated_at.values().max().copied();
+        let dropped = || self.places(table).find_map(|table| table.dropped_at);
+        table.deleted_at.or(table.inserted_at).or_else(updated).or_else(dropped)
     }
 
     /// The table that has this name, if the script had to do with it.
@@ -291,8 +382,9 @@ mod tests {
     /// What became of the tables `a` and `b`.
     fn lineage(events: &[TableEvent]) -> Lineage {
         let mut lineage = Lineage::default();
-        for event in events {
-            lineage.follow_event(event, |name| ["a", "b"].contains(&name));
+        for (statement, what) in events.iter().enumerate() {
+            let event = Event { statement, what: what.clone() };
+            lineage.follow_event(&event, |name| ["a", "b"].contains(&name));
         }
         lineage
     }
@@ -335,6 +427,21 @@ mod tests {
         assert!(once.may_have_values("b", "y"));
         let with_copy = rebuild(&[created("d"), read("a", None, "d"), read("d", Some("x"), "c")]);
         assert_eq!((with_copy.may_have_values("a", "x"), with_copy.may_have_values("a", "y")), (true, false));
+    }
+
+    #[test]
+    fn what_happened_to_a_table_is_known_by_its_statement() {
+        let own = ToOwned::to_owned;
+        let rebuild = [created("c"), TableEvent::Inserted(own("c")), dropped("a"), renamed("c", "a")];
+        let lineage = lineage(&[&rebuild[..], &[TableEvent::Deleted(own("b")), dropped("b")]].concat());
+        assert_eq!(
+            (lineage.created_at("a"), lineage.filled_at("a"), lineage.renamed_at("a")),
+            (Some(0), Some(1), Some(3))
+        );
+        assert_eq!(
+            (lineage.dropped_at("a"), lineage.dropped_at("b"), lineage.emptied_at("a")),
+            (Some(2), Some(5), Some(1))
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use molos_runtime::__private::Changed;
 use molos_runtime::{Migration, Object, Schema};
 
 use crate::check::failure::Failure;
-use crate::check::lineage::{Lineage, TableEvent};
+use crate::check::lineage::{Event, Lineage};
 use crate::check::rows::{DefaultValue, TableRows};
 use crate::check::table::{Table, Unreadable};
 use crate::diagnostic::Diagnostic;
@@ -74,7 +74,7 @@ pub(crate) struct Effects {
     /// Those that it created or dropped.
     pub(crate) replaced: BTreeSet<String>,
     /// What it did with tables, in order.
-    pub(crate) events: Vec<TableEvent>,
+    pub(crate) events: Vec<Event>,
     /// Whether something that was in the schema may be gone, or have another name.
     pub(crate) removes: bool,
 }

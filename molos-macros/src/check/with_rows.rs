@@ -242,7 +242,8 @@ impl<'s, S: Shadow> WithRows<'s, S> {
                 if let (Direction::Up, Change::MadeAnew { .. }) = (losses.direction, &change) {
                     let moved = before.moved(&after, |column| lineage.is_read(&table, column));
                     for (column, new) in moved.iter().filter_map(|(column, new)| Some((column, new.as_ref()?))) {
-                        losses.narrow_type((old, column), before.types.get(column), after.types.get(new));
+                        let place = lineage.created_at(&table);
+                        losses.narrow_type((old, column), before.types.get(column), after.types.get(new), place);
                     }
                     self.outcome.moved.insert((losses.version, old.to_owned()), moved);
                 }
@@ -254,7 +255,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
                     if self.has_varied && matches!(loss, RowLoss::Cleared(_)) {
                         continue;
                     }
-                    report(&mut losses, &table, loss);
+                    report(&mut losses, &table, loss, lineage);
                     if let Some((of, column)) = losses.found.last_mut().and_then(|it| it.takes.as_mut()) {
                         *column = column.take().map(|column| lineage.column_before(&table, &column).to_owned());
                         old.clone_into(of);
@@ -273,7 +274,8 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         for (object, problem) in broken.iter().filter(|(object, _)| !self.broken.contains_key(*object)) {
             let name = &object.name;
             let what = format!("leaves the {} `{name}` behind, which cannot be used any more: {problem}", object.kind);
-            losses.add(BROKEN_REFERENCE, name.clone(), &["drop"], &what);
+            let place = losses.said(&["drop"]).or_else(|| losses.said(&["rename"]));
+            losses.add(BROKEN_REFERENCE, name.clone(), place, &what);
         }
         self.outcome.findings.extend(losses.found);
         self.broken = broken;
@@ -305,7 +307,8 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         let mut losses = Losses::up(step.file, &S::LOSSES);
         for (table, reason) in without {
             let reason = format!("no rows could be made up for `{table}`: {reason}");
-            losses.add_untried(&table, &reason);
+            let place = losses.said(&["create", &table]);
+            losses.add_untried(&table, place, &reason);
             self.outcome.unproven.push(Unproven { version: step.version(), reason });
         }
         self.outcome.findings.extend(losses.found);
@@ -425,7 +428,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
 
     fn find(&mut self, step: Step<'_>, lint: &'static str, diagnostic: Diagnostic) {
         let (version, direction, subject) = (step.version(), step.direction, String::new());
-        self.outcome.findings.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
+        self.outcome.findings.push(Finding { version, direction, lint, subject, takes: None, place: None, diagnostic });
     }
 }
 
@@ -443,29 +446,33 @@ fn change_of(table: &str, columns: &[String], effects: &Effects, lineage: &Linea
     Change::Kept
 }
 
-fn report(losses: &mut Losses<'_>, table: &str, loss: RowLoss) {
+fn report(losses: &mut Losses<'_>, table: &str, loss: RowLoss, lineage: &Lineage) {
+    let of = |column: Option<String>| (table.to_owned(), column);
+    let filled = lineage.filled_at(table).or_else(|| lineage.created_at(table));
     match loss {
         RowLoss::Rows => {
             // Where no statement is about the table, it went with the rows that it refers to.
-            let said_with: &[&str] = if losses.says(&["delete", table]) { &["delete", table] } else { &["drop"] };
-            losses.add_loss(DATA_LOSS, (table.to_owned(), None), said_with, &format!("deletes rows of `{table}`"));
+            let place = lineage.emptied_at(table).or_else(|| losses.said(&["drop"]));
+            losses.add_loss(DATA_LOSS, of(None), place, &format!("deletes rows of `{table}`"));
         }
         RowLoss::Column(column, None) => {
             let what = format!("makes `{table}` anew, and leaves the values of `{column}` behind");
-            losses.add_loss(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
+            losses.add_loss(DATA_LOSS, of(Some(column)), filled, &what);
         }
         RowLoss::Column(column, Some(other)) => {
             let what = format!("puts the values of `{table}.{other}` into `{column}`, and leaves its own behind");
-            losses.add_loss(DATA_LOSS, (table.to_owned(), Some(column)), &["insert", "select"], &what);
+            losses.add_loss(DATA_LOSS, of(Some(column)), filled, &what);
         }
         RowLoss::Cleared(column) => {
             let what = format!("sets `{table}.{column}` to NULL in every row");
-            losses.add_loss(DATA_LOSS, (table.to_owned(), Some(column.clone())), &["update", table, &column], &what);
+            let place = lineage.updated_at(table, &column).or_else(|| lineage.emptied_at(table));
+            losses.add_loss(DATA_LOSS, of(Some(column)), place, &what);
         }
-        RowLoss::Moved(column, new) => losses.rename_column(table, &column, &new),
+        RowLoss::Moved(column, new) => losses.rename_column((table, &column), &new, filled),
         RowLoss::Sequence => {
             let what = format!("lets `{table}` give out ids that it has given out before");
-            losses.add(SEQUENCE_RESET, table.to_owned(), &["drop", table], &what);
+            let place = lineage.dropped_at(lineage.before(table).unwrap_or(table));
+            losses.add(SEQUENCE_RESET, table.to_owned(), place, &what);
         }
     }
 }

@@ -66,6 +66,8 @@ pub(crate) struct Finding {
     pub(crate) subject: String,
     /// The table whose rows are lost, or the table and the column whose values are.
     pub(crate) takes: Option<Loss>,
+    /// The statement of the script that does it, if it is known.
+    pub(crate) place: Option<usize>,
     pub(crate) diagnostic: Diagnostic,
 }
 

@@ -33,8 +33,9 @@ pub(crate) fn left_out(
                 }
                 if schema.has(&object.table) && !is_covered(before, &object.table, schema) {
                     let drop = format!("DROP {} {name}", kind.to_ascii_uppercase());
+                    let dropped = lineage.dropped_at(lineage.before(&object.table).unwrap_or(&object.table));
                     losses.add_left_out(
-                        &object.table,
+                        (&object.table, dropped),
                         name.clone(),
                         &format!("the {kind} `{name}`"),
                         &[
@@ -45,7 +46,8 @@ pub(crate) fn left_out(
                 }
             }
             (Some(before), Some(after)) if object.kind == ObjectKind::Table && lineage.is_made_anew(name) => {
-                of_table(name, before, after, schema, &mut losses);
+                let place = lineage.dropped_at(lineage.before(name).unwrap_or(name));
+                of_table((name, place), before, after, schema, &mut losses);
             }
             _ => {}
         }
@@ -53,7 +55,13 @@ pub(crate) fn left_out(
     losses.found
 }
 
-fn of_table(table: &str, before: &[Fact], after: &[Fact], schema: &Schema, losses: &mut Losses<'_>) {
+fn of_table(
+    (table, place): (&str, Option<usize>),
+    before: &[Fact],
+    after: &[Fact],
+    schema: &Schema,
+    losses: &mut Losses<'_>,
+) {
     let is_number = |name: &str| {
         after.iter().any(|it| matches!(it, Fact::PrimaryKey(key) if key.rowid && key.columns.iter().any(|part| part.column() == Some(name))))
     };
@@ -63,7 +71,7 @@ fn of_table(table: &str, before: &[Fact], after: &[Fact], schema: &Schema, losse
                 "write it into the `CREATE TABLE` of the new table".to_owned(),
                 format!("if it is to go, write `-- molos: allow {LEFT_OUT} {subject}` at the head of the file"),
             ];
-            losses.add_left_out(table, subject, &lost.join(" and "), &helps);
+            losses.add_left_out((table, place), subject, &lost.join(" and "), &helps);
         }
     };
     let mut of_table = Vec::new();

@@ -34,11 +34,13 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, lineage: &Lineage, mu
         let name = &new.object.name;
         let is_new = |table: &str| changed.iter().any(|it| it.before.is_none() && it.object.name == table);
         if let Some(rebuilt) = rebuilt(name).filter(|table| schema.has(table) && !is_new(table)) {
-            losses.add(LEFTOVER_TABLE, name.clone(), &["create", name], &format!("leaves `{name}` beside `{rebuilt}`"));
+            let place = lineage.created_at(name).or_else(|| losses.said(&[name, rebuilt]));
+            losses.add(LEFTOVER_TABLE, name.clone(), place, &format!("leaves `{name}` beside `{rebuilt}`"));
         }
     }
     for (old, new) in lineage.renamed() {
-        losses.add(RENAME_TABLE, old.to_owned(), &[old, new], &format!("renames the table `{old}` to `{new}`"));
+        let what = format!("renames the table `{old}` to `{new}`");
+        losses.add(RENAME_TABLE, old.to_owned(), lineage.renamed_at(new), &what);
     }
     let changed = lineage.follow(changed);
     for it in changed.iter().filter(|it| it.object.kind == ObjectKind::Table && it.before.is_some()) {
@@ -49,7 +51,8 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, lineage: &Lineage, mu
         let ignoring = losses.rules.ignoring;
         if let Some(Fact::Check(check)) = after.iter().find(is_new_check).filter(|_| losses.says(ignoring)) {
             let what = format!("leaves out rows of `{name}` that `CHECK ({})` does not accept", check.condition);
-            losses.add_loss(DATA_LOSS, (lineage.before(name).unwrap_or(name).to_owned(), None), ignoring, &what);
+            let loss = (lineage.before(name).unwrap_or(name).to_owned(), None);
+            losses.add_loss(DATA_LOSS, loss, lineage.filled_at(name), &what);
         }
         if let Some(after) = &it.after {
             losses.of_columns((lineage.before(name).unwrap_or(name), name), (before, after), lineage);
@@ -57,7 +60,7 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, lineage: &Lineage, mu
             losses.add_loss(
                 DROP_TABLE,
                 (name.clone(), None),
-                &["drop", name],
+                lineage.dropped_at(name),
                 &format!("drops the table `{name}` with all of its rows"),
             );
         }
@@ -82,7 +85,9 @@ pub(crate) fn losses(changed: &[Changed], schema: &Schema, lineage: &Lineage, mu
             let is_index = it.object.kind == ObjectKind::Index;
             let subject = if is_index { name.clone() } else { format!("{table}.{}", names.join(",")) };
             let what = format!("lets rows of `{table}` have the same {}", list(&names));
-            losses.add(DROP_UNIQUE, subject, &["drop", name], &what);
+            let rebuilt = || lineage.dropped_at(lineage.before(table).unwrap_or(table));
+            let place = losses.said(&["drop", name]).or_else(rebuilt);
+            losses.add(DROP_UNIQUE, subject, place, &what);
         }
     }
     losses.found
@@ -102,8 +107,8 @@ pub(crate) fn judged(finding: Finding, file: &MigrationFile, moved: &Moved, rule
     };
     let mut losses = Losses::up(file, rules);
     match moved.get(&column.to_ascii_lowercase()) {
-        Some(Some(new)) => losses.rename_column(table, column, new),
-        Some(None) => losses.drop_column(table, column, false),
+        Some(Some(new)) => losses.rename_column((table, column), new, finding.place),
+        Some(None) => losses.drop_column((table, column), false, finding.place),
         None => {}
     }
     losses.found.pop().unwrap_or(finding)
@@ -128,10 +133,10 @@ impl<'f> Losses<'f> {
     }
 
     /// Adds what takes rows or values away.
-    pub(crate) fn add_loss(&mut self, lint: &'static str, loss: Loss, said_with: &[&str], what: &str) {
+    pub(crate) fn add_loss(&mut self, lint: &'static str, loss: Loss, place: Option<usize>, what: &str) {
         let (table, column) = &loss;
         let subject = column.as_ref().map_or_else(|| table.clone(), |column| format!("{table}.{column}"));
-        self.add(lint, subject, said_with, what);
+        self.add(lint, subject, place, what);
         if let Some(finding) = self.found.last_mut() {
             finding.takes = Some(loss);
         }
@@ -142,8 +147,13 @@ impl<'f> Losses<'f> {
         self.script.statements_with(words).next().is_some()
     }
 
-    /// Adds what a statement with these words in it does.
-    pub(crate) fn add(&mut self, lint: &'static str, subject: String, said_with: &[&str], what: &str) {
+    /// Where the last statement starts that has all of these words in it.
+    pub(crate) fn said(&self, words: &[&str]) -> Option<usize> {
+        self.script.statements_with(words).last()
+    }
+
+    /// Adds what the statement at `place` does.
+    pub(crate) fn add(&mut self, lint: &'static str, subject: String, place: Option<usize>, what: &str) {
         let allow = format!("`-- molos: allow {lint} {subject}` at the head of the file");
         let helps = match lint {
             SEQUENCE_RESET => {
@@ -155,64 +165,64 @@ impl<'f> Losses<'f> {
             ],
             _ => vec![format!("if that is meant, write {allow}")],
         };
-        self.add_with_helps(lint, subject, said_with, what, &helps);
+        self.add_with_helps(lint, subject, place, what, &helps);
     }
 
     /// Adds what a rebuild of `table` does not have any more.
-    pub(crate) fn add_left_out(&mut self, table: &str, subject: String, lost: &str, helps: &[String]) {
+    pub(crate) fn add_left_out(
+        &mut self,
+        (table, place): (&str, Option<usize>),
+        subject: String,
+        lost: &str,
+        helps: &[String],
+    ) {
         let what = format!("creates `{table}` again without {lost}");
-        self.add_with_helps(LEFT_OUT, subject, &["drop", table], &what, helps);
+        self.add_with_helps(LEFT_OUT, subject, place, &what, helps);
     }
 
     /// Adds a table that no row could be put into.
-    pub(crate) fn add_untried(&mut self, table: &str, reason: &str) {
+    pub(crate) fn add_untried(&mut self, table: &str, place: Option<usize>, reason: &str) {
         let helps = [
             format!("give it one: `rows = {{ \"{table}\" => \"INSERT INTO {table} …\" }}` in the macro's options"),
             format!("if it can do without, write `-- molos: allow {UNTRIED} {table}` at the head of the file"),
         ];
-        self.add_with_helps(
-            UNTRIED,
-            table.to_owned(),
-            &["create", table],
-            &format!("is not tried with rows: {reason}"),
-            &helps,
-        );
+        let what = format!("is not tried with rows: {reason}");
+        self.add_with_helps(UNTRIED, table.to_owned(), place, &what, &helps);
     }
 
     fn add_with_helps(
         &mut self,
         lint: &'static str,
         subject: String,
-        said_with: &[&str],
+        place: Option<usize>,
         what: &str,
         helps: &[String],
     ) {
         let script = self.script;
         let error = Diagnostic::new(format!("`{}` {what}", script.shown));
-        let error = match statement_with(script, said_with) {
+        let error = match place {
             Some(offset) => script.underline_statement(error, offset),
             None => error,
         };
         let diagnostic = helps.iter().fold(error.note(note(lint, self.rules)), Diagnostic::help);
         let (version, direction) = (self.version, self.direction);
-        self.found.push(Finding { version, direction, lint, subject, takes: None, diagnostic });
+        self.found.push(Finding { version, direction, lint, subject, takes: None, place, diagnostic });
     }
 
     /// Adds a column that is there under another name.
-    pub(crate) fn rename_column(&mut self, table: &str, column: &str, new: &str) {
+    pub(crate) fn rename_column(&mut self, (table, column): (&str, &str), new: &str, place: Option<usize>) {
         let subject = format!("{table}.{column}");
         let what = format!("renames `{subject}` to `{new}`");
-        self.add(RENAME_COLUMN, subject, &[column, new], &what);
+        self.add(RENAME_COLUMN, subject, place, &what);
     }
 
     /// The values of a column that is computed are not lost: they come from others.
-    fn drop_column(&mut self, table: &str, column: &str, is_computed: bool) {
+    fn drop_column(&mut self, (table, column): (&str, &str), is_computed: bool, place: Option<usize>) {
         let what = format!("drops the column `{table}.{column}`");
-        let (loss, said_with) = ((table.to_owned(), Some(column.to_owned())), &["drop", column]);
         if is_computed {
-            self.add(DROP_COLUMN, format!("{table}.{column}"), said_with, &what);
+            self.add(DROP_COLUMN, format!("{table}.{column}"), place, &what);
         } else {
-            self.add_loss(DROP_COLUMN, loss, said_with, &what);
+            self.add_loss(DROP_COLUMN, (table.to_owned(), Some(column.to_owned())), place, &what);
         }
     }
 
@@ -222,13 +232,14 @@ impl<'f> Losses<'f> {
         (table, column): (&str, &str),
         was: Option<impl AsRef<str>>,
         now: Option<impl AsRef<str>>,
+        place: Option<usize>,
     ) {
         let (Some(was), Some(now)) = (was, now) else { return };
         let (was, now) = (was.as_ref(), now.as_ref());
         if (self.rules.is_narrower)(was, now) {
             let subject = format!("{table}.{column}");
             let what = format!("makes `{subject}` {}, which was {}", type_name(now), type_name(was));
-            self.add(NARROW_TYPE, subject, &[table, column], &what);
+            self.add(NARROW_TYPE, subject, place, &what);
         }
     }
 
@@ -237,16 +248,18 @@ impl<'f> Losses<'f> {
         let columns_before: Vec<_> = columns(before).collect();
         let columns_after: Vec<_> = columns(after).collect();
         let is_computed = |name: &str| column(before, name).is_some_and(|it| it.generated.is_some());
+        let (created, filled) = (lineage.created_at(new), lineage.filled_at(new));
         for (at, (column, declared)) in columns_before.iter().enumerate() {
+            let changed = lineage.column_changed_at(new, column);
             let Some(name) = lineage.column(new, column) else {
-                self.drop_column(old, column, is_computed(column));
+                self.drop_column((old, column), is_computed(column), changed);
                 continue;
             };
             if let Some((_, now)) = columns_after.iter().find(|(after, _)| *after == name) {
                 if name != *column {
-                    self.rename_column(old, column, name);
+                    self.rename_column((old, column), name, changed);
                 }
-                self.narrow_type((old, column), Some(declared), Some(now));
+                self.narrow_type((old, column), Some(declared), Some(now), created);
                 continue;
             }
             // Of a table that was made anew, the schema cannot tell whether this column is there under another name.
@@ -255,8 +268,8 @@ impl<'f> Losses<'f> {
             let said = |new: &&(&str, &str)| self.script.statements_with(&["rename", column, new.0]).next().is_some();
             let in_place = columns_after.get(at).filter(|_| columns_before.len() == columns_after.len());
             match columns_after.iter().filter(is_new).find(said).or(in_place.filter(is_new)) {
-                Some((new, _)) => self.rename_column(old, column, new),
-                None => self.drop_column(old, column, is_computed(column)),
+                Some((new, _)) => self.rename_column((old, column), new, filled.or(created)),
+                None => self.drop_column((old, column), is_computed(column), filled.or(created)),
             }
         }
     }
@@ -284,12 +297,6 @@ fn rebuilt(name: &str) -> Option<&str> {
     const AFTER: &[&str] = &["_new", "_old", "_tmp", "_temp"];
     let before = BEFORE.iter().find_map(|mark| name.strip_prefix(mark));
     before.or_else(|| Some(AFTER.iter().find_map(|mark| name.strip_suffix(mark))?.trim_start_matches('_')))
-}
-
-/// Where the last statement with all of these words in it starts; if there is none, that with the last word.
-fn statement_with(script: &Script, wanted: &[&str]) -> Option<usize> {
-    let last_with = |wanted| script.statements_with(wanted).last();
-    last_with(wanted).or_else(|| last_with(&wanted[wanted.len().saturating_sub(1)..]))
 }
 
 /// The columns of a table, in order, each with its declared type.

@@ -32,6 +32,14 @@ pub(super) fn explain(error: &Error, trace: &Trace, script: &Script) -> Failure 
     };
     let diagnostic = Diagnostic::new(format!("`{shown}` leaves rows that refer to nothing"));
     let diagnostic = violations.iter().fold(diagnostic, |diagnostic, it| diagnostic.note(it.to_string()));
+    let is_about = |table: &str| {
+        violations.iter().any(|it| [&it.table, &it.parent].into_iter().any(|name| name.eq_ignore_ascii_case(table)))
+    };
+    let mut events = trace.effects.events.iter().rev();
+    let diagnostic = match events.find(|event| event.what.changes().is_some_and(is_about)) {
+        Some(event) => script.underline_statement(diagnostic, event.statement),
+        None => diagnostic,
+    };
     let diagnostic = diagnostic.help("insert the row that is referred to, or change the foreign key");
     Failure { cause: Cause::Rows, ..Failure::of_its_own(diagnostic) }
 }

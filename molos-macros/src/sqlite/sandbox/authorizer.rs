@@ -96,27 +96,45 @@ pub(super) fn only_adds(script: &str) -> bool {
     !words.contains("rename") && !words.contains("drop")
 }
 
-/// Notes which columns a statement reads to write to which tables.
+/// Notes which columns a statement reads to write to which tables, and what it does with these.
 fn note_flow(state: &mut State, action: &AuthAction<'_>) {
-    match action {
+    let name = |table: &str| table.to_ascii_lowercase();
+    let event = match action {
         AuthAction::CreateTable { table_name } | AuthAction::CreateTempTable { table_name } => {
-            state.described = Some(table_name.to_ascii_lowercase());
-            state.targets.insert(table_name.to_ascii_lowercase());
+            state.described = Some(name(table_name));
+            state.targets.insert(name(table_name));
+            TableEvent::Created(name(table_name))
         }
-        AuthAction::CreateIndex { table_name, .. } => state.described = Some(table_name.to_ascii_lowercase()),
-        AuthAction::Insert { table_name } | AuthAction::Update { table_name, .. }
-            if !table_name.starts_with("sqlite_") =>
-        {
-            state.targets.insert(table_name.to_ascii_lowercase());
+        AuthAction::DropTable { table_name } => {
+            state.described = Some(name(table_name));
+            TableEvent::Dropped(name(table_name))
+        }
+        AuthAction::CreateIndex { table_name, .. } => {
+            state.described = Some(name(table_name));
+            return;
+        }
+        AuthAction::Insert { table_name } if !table_name.starts_with("sqlite_") => {
+            state.targets.insert(name(table_name));
+            TableEvent::Inserted(name(table_name))
+        }
+        AuthAction::Update { table_name, column_name } if !table_name.starts_with("sqlite_") => {
+            state.targets.insert(name(table_name));
+            TableEvent::Updated(name(table_name), column_name.to_ascii_lowercase())
+        }
+        // To drop a table is to delete its rows, too.
+        AuthAction::Delete { table_name } if state.described.as_ref() != Some(&name(table_name)) => {
+            TableEvent::Deleted(name(table_name))
         }
         AuthAction::Read { table_name, column_name } => {
-            let table = table_name.to_ascii_lowercase();
+            let table = name(table_name);
             if state.described.as_ref() != Some(&table) {
                 state.reads.insert((table, column_name.to_ascii_lowercase()));
             }
+            return;
         }
-        _ => {}
-    }
+        _ => return,
+    };
+    state.note([event]);
 }
 
 /// Notes which tables an action is about, SQLite's own and temporary ones among them.
@@ -144,16 +162,8 @@ fn note_tables(effects: &mut Effects, action: &AuthAction<'_>) {
             add(&mut effects.used, table_name);
             add(&mut effects.altered, table_name);
         }
-        AuthAction::CreateTable { table_name } => {
+        AuthAction::CreateTable { table_name } | AuthAction::DropTable { table_name } => {
             add(&mut effects.replaced, table_name);
-            effects.events.push(TableEvent::Created(table_name.to_ascii_lowercase()));
-        }
-        AuthAction::CreateTempTable { table_name } => {
-            effects.events.push(TableEvent::Created(table_name.to_ascii_lowercase()));
-        }
-        AuthAction::DropTable { table_name } => {
-            add(&mut effects.replaced, table_name);
-            effects.events.push(TableEvent::Dropped(table_name.to_ascii_lowercase()));
         }
         _ => {}
     }

@@ -77,7 +77,7 @@ impl Run for Sandbox {
     async fn execute(&mut self, statement: Statement<'_>) -> Result<(), DatabaseError> {
         self.script += statement.sql;
         self.script.push('\n');
-        self.watch.lock().next_statement();
+        self.watch.lock().next_statement(statement.offset);
         let result = self.handle().execute(statement).await;
         let state = &mut *self.watch.lock();
         match &result {

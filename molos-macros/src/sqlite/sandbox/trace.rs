@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use molos_runtime::__private::sqlite::Change;
 
-use crate::check::lineage::TableEvent;
+use crate::check::lineage::{Event, TableEvent};
 use crate::check::shadow::Effects;
 use crate::sqlite::sandbox::altering::{altering, copied_whole};
 
@@ -71,6 +71,8 @@ pub(super) struct State {
     pub(super) instructions: i64,
     /// Whether a statement before the one that is looked at may have changed rows.
     pub(super) has_written: bool,
+    /// Where the statement starts that is running.
+    pub(super) statement: usize,
     /// The table that the statement creates or makes an index on, whose columns it names, but does not read.
     pub(super) described: Option<String>,
     /// The columns that the statement reads, each with its table.
@@ -89,16 +91,28 @@ impl State {
     pub(super) fn ran(&mut self, statement: &str) {
         let whole = self.reads.is_empty().then(|| copied_whole(statement)).flatten().map(|table| (table, None));
         let reads = self.reads.iter().map(|(table, column)| (table.clone(), Some(column.clone()))).chain(whole);
-        for (table, column) in reads {
-            let read =
-                |into: &String| TableEvent::Read { table: table.clone(), column: column.clone(), into: into.clone() };
-            self.trace.effects.events.extend(self.targets.iter().map(read));
-        }
-        self.trace.effects.events.extend(altering(statement));
+        let into = |(table, column): (String, Option<String>)| {
+            let read = move |into: &String| TableEvent::Read {
+                table: table.clone(),
+                column: column.clone(),
+                into: into.clone(),
+            };
+            self.targets.iter().map(read)
+        };
+        let reads: Vec<TableEvent> = reads.flat_map(into).collect();
+        self.note(reads);
+        self.note(altering(statement));
+    }
+
+    /// Takes note of what the statement does.
+    pub(super) fn note(&mut self, events: impl IntoIterator<Item = TableEvent>) {
+        let statement = self.statement;
+        self.trace.effects.events.extend(events.into_iter().map(|what| Event { statement, what }));
     }
 
     /// Takes note of what is known when another statement begins.
-    pub(super) fn next_statement(&mut self) {
+    pub(super) fn next_statement(&mut self, start: usize) {
+        self.statement = start;
         self.has_written = self.trace.effects.written.iter().any(|table| !table.starts_with("sqlite_"));
         self.has_inserted = self.inserts > 0;
         self.described = None;

@@ -1,0 +1,2 @@
+ALTER TABLE gateway DROP COLUMN owner;
+ALTER TABLE mixnode DROP COLUMN owner;
