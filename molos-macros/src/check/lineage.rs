@@ -327,6 +327,12 @@ impl Lineage {
         had_name.filter_map(|table| table.after.as_deref()).chain(is_unknown.then_some(name))
     }
 
+    /// Whether the tables of before and their columns have the names that they had, and none is gone or made anew.
+    pub(crate) fn keeps_names(&self) -> bool {
+        let old = self.tables.iter().filter(|table| table.before.is_some());
+        old.into_iter().all(|table| table.before == table.after && table.columns.is_empty())
+    }
+
     /// The tables of before that have another name now, or whose place is taken by one that has: old names and new ones.
     pub(crate) fn renamed(&self) -> impl Iterator<Item = (&str, &str)> {
         let old_names = self.tables.iter().filter_map(|table| table.before.as_deref());

@@ -212,6 +212,9 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         let changed = self.runner.shadow.refresh_schema()?;
         let effects = self.runner.shadow.effects();
         let lineage = Lineage::of(&effects.events, &changed, self.schema());
+        if lineage.keeps_names() {
+            return Ok((effects, changed, lineage));
+        }
         let rows = std::mem::take(&mut self.rows);
         let follow = |(old, rows): (String, TableRows)| {
             let new = lineage.after(&old)?;
