@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::read::QUOTES;
 use crate::read::file::Script;
 use crate::sqlite::refusal::{first_word, refused};
-use crate::sqlite::sandbox::limits::{LARGEST_DATABASE, LARGEST_VALUE};
+use crate::sqlite::sandbox::limits::{LARGEST_DATABASE, LARGEST_HEAP, LARGEST_VALUE, LONGEST_PATTERN};
 use crate::sqlite::sandbox::trace::{FailedStatement, Refusal, Trace};
 use crate::sqlite::words;
 
@@ -143,8 +143,14 @@ fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
     let too_large = match message {
         "database or disk is full" => Some(("the database", LARGEST_DATABASE)),
         "string or blob too big" => Some(("a value", i64::from(LARGEST_VALUE))),
+        "out of memory" => Some(("SQLite", LARGEST_HEAP)),
         _ => None,
     };
+    if message == "LIKE or GLOB pattern too complex" {
+        return diagnostic
+            .note(format!("while migrations are checked, a pattern may have {LONGEST_PATTERN} bytes at most"))
+            .help("compare with `=` or `instr`, or with a shorter pattern");
+    }
     if let Some((what, bytes)) = too_large {
         return diagnostic
             .note(format!("while migrations are checked, {what} may have {} MiB at most", bytes >> 20))

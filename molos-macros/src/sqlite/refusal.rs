@@ -36,6 +36,9 @@ pub(super) fn refused(refusal: Option<&Refusal>) -> Diagnostic {
         Some(Refusal::Runaway) => Diagnostic::new("the statement does not come to an end")
             .note("it was stopped after 50,000,000 instructions of SQLite's virtual machine")
             .help("give a recursive query a condition that ends it, or a `LIMIT`"),
+        Some(Refusal::TooLong(limit)) => Diagnostic::new("the statement takes too long")
+            .note(format!("the file was stopped after {} seconds; the macro's database has only a few rows", limit.as_secs()))
+            .help("make or compare smaller values, or do the work in the program: `hooks = { 2 => function }`"),
         Some(Refusal::Other(what)) => Diagnostic::new(format!("a migration must not do this ({what})")),
         None => Diagnostic::new("a migration must not `VACUUM`")
             .note("it cannot be run inside of a transaction, and a migration is run in one")

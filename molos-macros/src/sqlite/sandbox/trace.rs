@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use molos_runtime::__private::sqlite::Change;
 
@@ -55,6 +56,8 @@ pub(crate) enum Refusal {
     History,
     /// It ran for too long.
     Runaway,
+    /// It took longer than this, without many instructions.
+    TooLong(Duration),
     /// Something that SQLite may learn to do one day.
     Other(String),
 }
@@ -69,6 +72,8 @@ pub(super) struct State {
     pub(super) watching: bool,
     /// How many instructions of SQLite's virtual machine it took so far.
     pub(super) instructions: i64,
+    /// When it was first seen to run.
+    pub(super) began: Option<Instant>,
     /// Whether a statement before the one that is looked at may have changed rows.
     pub(super) has_written: bool,
     /// Where the statement starts that is running.

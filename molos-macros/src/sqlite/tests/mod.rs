@@ -1,5 +1,6 @@
 //! The macro on directories for SQLite.
 
+mod attempts;
 mod directories;
 mod random;
 mod with_rows;

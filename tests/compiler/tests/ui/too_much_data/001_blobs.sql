@@ -1,3 +1,3 @@
 CREATE TABLE blobs (body BLOB NOT NULL);
-WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 30)
-INSERT INTO blobs SELECT zeroblob(10000000) FROM numbers;
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100)
+INSERT INTO blobs SELECT zeroblob(3000000) FROM numbers;

@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/pattern_too_long");
+
+fn main() {}

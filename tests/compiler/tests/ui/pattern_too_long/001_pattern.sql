@@ -1,0 +1,1 @@
+CREATE TABLE found AS SELECT 'aa' LIKE printf('%.2000c', '%') AS is_found;

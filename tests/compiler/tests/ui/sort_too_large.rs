@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/sort_too_large");
+
+fn main() {}

@@ -1,0 +1,3 @@
+CREATE TABLE sizes AS
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000)
+SELECT count(*) AS size FROM (SELECT DISTINCT zeroblob(4000000) || n FROM numbers);
