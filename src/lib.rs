@@ -120,6 +120,7 @@ pub use molos_cli as cli;
 /// | `data-loss` | `DELETE FROM sessions`; `UPDATE users SET name = NULL`; a rebuild whose `DROP TABLE` deletes what refers to it; a copy that leaves out a column or confuses two | `-- molos: allow data-loss sessions`, `-- molos: allow data-loss users.name` |
 /// | `sequence-reset` | a rebuild of an `AUTOINCREMENT` table that does not copy its row in `sqlite_sequence` | `-- molos: allow sequence-reset users` |
 /// | `broken-reference` | `DROP TABLE users` with a view or trigger that uses it | `-- molos: allow broken-reference active_users` |
+/// | `needless` | `BEGIN … COMMIT` around a file, `PRAGMA foreign_keys = ON`: what molos does anyway, or what does nothing in a migration | `-- molos: allow needless transaction`, `-- molos: allow needless foreign_keys` |
 /// | `fails-on-rows` | `ADD COLUMN … NOT NULL` without a default; a `UNIQUE`, `CHECK` or `NOT NULL` that rows which are there may break | `-- molos: allow fails-on-rows` |
 /// | `inexact-down` | a down migration that leads to another schema than the one before its migration | in the down migration, `-- molos: allow inexact-down` |
 /// | `untried`, a warning | a table that no row can be made up for; a step that refuses every value | the option `rows`; `-- molos: allow untried halves`, `-- molos: allow untried` |

@@ -26,7 +26,7 @@ use crate::check::with_rows::{Outcome, WithRows};
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
 use crate::lint::finding::{BROKEN_REFERENCE, Finding, Loss};
-use crate::lint::loss;
+use crate::lint::{loss, needless};
 use crate::read::source::Source;
 
 /// The fingerprint of the schema that each version leads to.
@@ -111,6 +111,7 @@ pub(crate) fn check<S: Shadow>(source: &Source, input: &Input) -> Result<Checked
     }));
     checked.errors.extend(with_rows.errors);
     checked.findings.extend(with_rows.findings);
+    checked.findings.extend(source.migrations.iter().flat_map(needless::needless));
     let measured = &mut checked.measured;
     measured.unproven = with_rows.unproven;
     checked.misfits = with_rows.misfits;

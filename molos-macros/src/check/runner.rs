@@ -57,20 +57,22 @@ impl<'s, S: Shadow> Runner<'s, S> {
     }
 
     fn run_of(&mut self, source: &Source, step: Step<'_>) -> Result<(), Failure> {
-        self.shadow.run(step, as_migration(step.file).in_set(self.set.name, &source.directory))
+        let file = step.file;
+        let (up, down) = (file.up.to_run(), file.down.as_ref().map(Script::to_run).unwrap_or_default());
+        self.shadow.run(step, as_migration(file, &up, &down).in_set(self.set.name, &source.directory))
     }
 }
 
 /// A migration as the engine takes it.
-fn as_migration(file: &MigrationFile) -> Migration<'_> {
-    fn script(script: &Script) -> molos_runtime::__private::Script<'_> {
+fn as_migration<'f>(file: &'f MigrationFile, up: &'f str, down: &'f str) -> Migration<'f> {
+    fn script<'s>(script: &Script, sql: &'s str) -> molos_runtime::__private::Script<'s> {
         molos_runtime::__private::Script {
-            sql: script.sql(),
+            sql,
             line: script.line(),
             keys: script.directives.foreign_keys.unwrap_or_default(),
             no_transaction: script.directives.no_transaction,
         }
     }
-    let (up, down) = (script(&file.up), file.down.as_ref().map(script));
+    let (up, down) = (script(&file.up, up), file.down.as_ref().map(|it| script(it, down)));
     Migration::of_file(file.version, &file.up.path, file.name(), file.checksum, up, down)
 }

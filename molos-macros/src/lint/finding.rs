@@ -14,6 +14,7 @@ pub(crate) const INEXACT_DOWN: &str = "inexact-down";
 pub(crate) const LEFT_OUT: &str = "left-out";
 pub(crate) const LEFTOVER_TABLE: &str = "leftover-table";
 pub(crate) const NARROW_TYPE: &str = "narrow-type";
+pub(crate) const NEEDLESS: &str = "needless";
 pub(crate) const RENAME_COLUMN: &str = "rename-column";
 pub(crate) const RENAME_TABLE: &str = "rename-table";
 pub(crate) const SEQUENCE_RESET: &str = "sequence-reset";
@@ -31,6 +32,7 @@ pub(crate) const LINTS: &[&str] = &[
     LEFT_OUT,
     LEFTOVER_TABLE,
     NARROW_TYPE,
+    NEEDLESS,
     RENAME_COLUMN,
     RENAME_TABLE,
     SEQUENCE_RESET,

@@ -3,4 +3,5 @@
 pub(crate) mod finding;
 pub(crate) mod left_out;
 pub(crate) mod loss;
+pub(crate) mod needless;
 pub(crate) mod settle;

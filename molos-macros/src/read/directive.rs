@@ -7,7 +7,7 @@ use molos_runtime::ForeignKeys;
 
 use crate::diagnostic::{Diagnostic, list, nearest};
 use crate::lint::finding::{
-    BROKEN_REFERENCE, DATA_LOSS, DROP_TABLE, DROP_UNIQUE, LEFTOVER_TABLE, LINTS, MAY_HAVE_SUBJECT, RENAME_TABLE,
+    BROKEN_REFERENCE, DATA_LOSS, DROP_TABLE, DROP_UNIQUE, LEFTOVER_TABLE, LINTS, MAY_HAVE_SUBJECT, NEEDLESS, RENAME_TABLE,
     SEQUENCE_RESET, WITHOUT_SUBJECT,
 };
 use crate::read::Rules;
@@ -117,6 +117,7 @@ fn allow(text: &str, range: Range<usize>) -> Result<Allow, Diagnostic> {
             DROP_UNIQUE => {
                 error.help("name the index, or the table and the columns: `-- molos: allow drop-unique users.email`")
             }
+            NEEDLESS => error.help("name what is not needed: `-- molos: allow needless transaction`"),
             _ => error.help(format!("name the table and the column: `-- molos: allow {lint} users.name`")),
         });
     }

@@ -1,5 +1,6 @@
 //! A migration as it stands in its files: data for all that comes after.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -68,11 +69,40 @@ pub(crate) struct Script {
     pub(crate) range: Range<usize>,
     pub(crate) directives: Directives,
     pub(crate) rules: &'static Rules,
+    pub(crate) needless: Vec<Needless>,
+}
+
+/// A statement that says what molos does anyway, or that has never done anything.
+#[derive(Clone)]
+pub(crate) struct Needless {
+    /// Its bytes in the script.
+    pub(crate) range: Range<usize>,
+    /// What it is about, as the lock and a directive name it.
+    pub(crate) subject: &'static str,
+    /// Whether it must not be run.
+    pub(crate) is_left_out: bool,
+    pub(crate) diagnostic: Diagnostic,
 }
 
 impl Script {
     pub(crate) fn sql(&self) -> &str {
         &self.file[self.range.clone()]
+    }
+
+    /// The SQL that is run: of the same length, with spaces where a statement is left out.
+    pub(crate) fn to_run(&self) -> Cow<'_, str> {
+        let mut sql = Cow::Borrowed(self.sql());
+        for (offset, statement) in self.blanked() {
+            let blank: String = statement.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+            sql.to_mut().replace_range(offset..offset + statement.len(), &blank);
+        }
+        sql
+    }
+
+    /// The statements that are left out of what is run, each with its offset.
+    pub(crate) fn blanked(&self) -> impl Iterator<Item = (usize, &str)> {
+        let left_out = self.needless.iter().filter(|it| it.is_left_out);
+        left_out.map(|it| (it.range.start, &self.sql()[it.range.clone()]))
     }
 
     /// The line of the file that the script starts on.

@@ -172,8 +172,14 @@ impl Lock {
             let schema = fingerprints.get(&file.version).copied().unwrap_or_default();
             let Entry { version, checksum, code, schema, name, .. } = Entry::new(file, schema);
             let _ = writeln!(text, "{version} {checksum} {code} {schema} {name}");
+            let mut names: Vec<String> = Vec::new();
             for finding in accepted.iter().filter(|finding| finding.version == version) {
-                let _ = writeln!(text, "  {}", finding.name());
+                if !names.contains(&finding.name()) {
+                    names.push(finding.name());
+                }
+            }
+            for name in names {
+                let _ = writeln!(text, "  {name}");
             }
         }
         replace(&self.path, &text)

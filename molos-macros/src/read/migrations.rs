@@ -186,13 +186,16 @@ impl Reader<'_> {
             let place = range.start + within.start..range.start + within.end;
             self.errors.push(error.at(&shown, &file, place, ""));
         }
-        let mut script = Script { path: path.to_owned(), shown, file, range, directives, rules: self.rules };
+        let mut script =
+            Script { path: path.to_owned(), shown, file, range, directives, rules: self.rules, needless: Vec::new() };
         // Where another tool is to run it without a transaction and no statement needs that, it is safer in one.
         let needs_none = is_alone && !script.is_blank() && (self.rules.check_no_transaction)(&script).is_empty();
         if needs_none {
             script.directives.no_transaction = true;
         } else if script.directives.no_transaction {
             self.errors.extend((self.rules.check_no_transaction)(&script));
+        } else {
+            script.needless = (self.rules.needless)(&script);
         }
         script
     }

@@ -16,7 +16,7 @@ use molos_runtime::__private::script::TokenKind;
 use molos_runtime::database::{Statements, Tokens};
 
 use crate::diagnostic::Diagnostic;
-use crate::read::file::Script;
+use crate::read::file::{Needless, Script};
 
 /// What a name in quotes can begin and end with.
 pub(crate) const QUOTES: [char; 5] = ['"', '`', '[', ']', '\''];
@@ -38,6 +38,8 @@ pub(crate) struct Rules {
     pub(crate) statements: fn(&str) -> Statements<'_>,
     /// What in a script that is run without a transaction has to be in one.
     pub(crate) check_no_transaction: fn(&Script) -> Vec<Diagnostic>,
+    /// The statements of a script that say what molos does anyway.
+    pub(crate) needless: fn(&Script) -> Vec<Needless>,
     /// Says what a NUL character in a file would do, and what to write instead.
     pub(crate) explain_nul: fn(Diagnostic) -> Diagnostic,
 }

@@ -4,6 +4,7 @@ mod affinity;
 mod canaries;
 mod explain;
 mod keys;
+mod needless;
 mod no_transaction;
 mod references;
 mod refusal;
@@ -49,6 +50,7 @@ impl Dialect for Sqlite {
         tokens: molos_runtime::Sqlite::tokens,
         statements: molos_runtime::Sqlite::statements,
         check_no_transaction: no_transaction::check,
+        needless: needless::needless,
         explain_nul: |error| {
             error
                 .note("SQLite would read no further than this")

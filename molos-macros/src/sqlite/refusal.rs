@@ -10,7 +10,6 @@ use crate::diagnostic::Diagnostic;
 use crate::read::file::Script;
 use crate::sqlite::no_transaction::PRAGMAS;
 use crate::sqlite::sandbox::trace::{Refusal, Trace};
-use crate::sqlite::words;
 
 /// What is said of a refusal; without one, of `VACUUM`.
 pub(super) fn refused(refusal: Option<&Refusal>) -> Diagnostic {
@@ -46,7 +45,7 @@ pub(super) fn refused(refusal: Option<&Refusal>) -> Diagnostic {
     }
 }
 
-fn pragma(name: &str) -> Diagnostic {
+pub(super) fn pragma(name: &str) -> Diagnostic {
     let diagnostic = Diagnostic::new(format!("a migration must not use `PRAGMA {name}`"));
     match name {
         _ if PRAGMAS.contains(&name) => {
@@ -71,33 +70,15 @@ fn pragma(name: &str) -> Diagnostic {
     }
 }
 
-/// `PRAGMA foreign_keys = OFF … ON` around a rebuild says what the engine does anyway; anything else would do nothing.
+/// A switch that does nothing says what the engine does anyway, unless the file's own directive says otherwise.
 pub(super) fn foreign_keys_pragma(trace: &Trace, script: &Script) -> Result<(), Diagnostic> {
-    let switches = &trace.foreign_keys;
-    let (Some(first), Some(last)) = (switches.first(), switches.last()) else { return Ok(()) };
-    let is_pair = !first && *last;
-    if is_pair && script.directives.foreign_keys != Some(ForeignKeys::On) {
+    if script.directives.foreign_keys != Some(ForeignKeys::On) || !trace.foreign_keys.contains(&false) {
         return Ok(());
     }
-    let mut pragmas = script
-        .statements()
-        .filter(|statement| first_word(statement.sql).eq_ignore_ascii_case("PRAGMA"))
-        .filter(|statement| words(statement.sql).contains("foreign_keys"));
-    let pragma = if *first || is_pair { pragmas.next() } else { pragmas.last() };
-    let offset = pragma.map_or(0, |statement| statement.offset);
-    let diagnostic = if is_pair {
-        Diagnostic::new("the file switches foreign keys off, and its directive says they are on")
-            .help("remove one of the two")
-    } else {
-        Diagnostic::new("`PRAGMA foreign_keys` does nothing inside of a transaction")
-            .note("while a migration runs, foreign keys are not enforced; before the commit, every one is checked")
-            .help(if *first {
-                "to have them enforced, write `-- molos: foreign-keys = on` at the head of the file; else remove it"
-            } else {
-                "remove it, or switch them on again at the end of the file"
-            })
-    };
-    Err(script.underline_statement(diagnostic, offset))
+    let diagnostic = Diagnostic::new("the file switches foreign keys off, and its directive says they are on")
+        .help("remove one of the two");
+    let pragma = script.statements_with(&["pragma", "foreign_keys"]).next();
+    Err(script.underline_statement(diagnostic, pragma.unwrap_or_default()))
 }
 
 /// What a script leaves on its connection is gone where the next one runs in another process.

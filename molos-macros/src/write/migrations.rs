@@ -138,8 +138,12 @@ fn entry(
     *text += &file.up.path;
     *text += own_down_path;
     let own_down_path = number(own_down_path.len());
-    *text += file.up.sql();
-    *text += down.map_or("", Script::sql);
+    *text += &file.up.to_run();
+    *text += &down.map(Script::to_run).unwrap_or_default();
+    let up_blanked = file.up.blanked().map(|(offset, statement)| {
+        let offset = number(offset);
+        quote!((#offset, #statement))
+    });
     let reason = file.up.directives.irreversible.as_deref();
     *text += reason.unwrap_or_default();
     let irreversible = match reason.map(|reason| number(reason.len())) {
@@ -156,6 +160,7 @@ fn entry(
             up: #up_len, down: #down_len, irreversible: #irreversible, up_losses: #up_losses, down_losses: #down_losses, down_path: #own_down_path, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
             up_no_transaction: #up_no_transaction, down_no_transaction: #down_no_transaction,
+            up_blanked: &[#(#up_blanked),*],
         }
     }
 }

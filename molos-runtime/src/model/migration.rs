@@ -34,6 +34,8 @@ pub struct Migration<'m, DB: Database = DefaultDatabase> {
     irreversible: Option<&'m str>,
     /// What the up and the down migration take from rows: a table a line, or a table and, behind a tab, a column.
     losses: [&'m str; 2],
+    /// What of the up script's file is blank in its SQL, by offset: it says what the engine does anyway.
+    blanked: &'m &'m [(u32, &'m str)],
     hook: Option<DB::Hook>,
 }
 
@@ -182,6 +184,7 @@ impl<'m, DB: Database> Migration<'m, DB> {
             store_down: Some(stored_down),
             irreversible: None,
             losses: [""; 2],
+            blanked: &(&[] as &[_]),
             hook: None,
         }
     }
@@ -212,7 +215,8 @@ impl<'m, DB: Database> Migration<'m, DB> {
         self.name
     }
 
-    /// The SQL that applies the migration, with normalised line ends.
+    /// The SQL that applies the migration, with normalised line ends. Where a file that has shipped says what molos does
+    /// anyway, `BEGIN` and `COMMIT` say, there are spaces.
     #[must_use]
     pub const fn up(&self) -> &'m str {
         self.up.sql
@@ -262,6 +266,18 @@ impl<'m, DB: Database> Migration<'m, DB> {
     /// Its down migration as the history keeps it.
     pub(crate) fn stored_down(&self) -> Option<String> {
         self.store_down.zip(self.down).map(|(store, down)| store(self.set, self.version, down))
+    }
+
+    /// The up SQL as it stands in its file, with what is blank in [`Migration::up`].
+    pub(crate) fn up_in_file(&self) -> Cow<'m, str> {
+        let mut sql = Cow::Borrowed(self.up.sql);
+        for (offset, text) in *self.blanked {
+            let start = index(*offset);
+            if sql.get(start..start + text.len()).is_some() {
+                sql.to_mut().replace_range(start..start + text.len(), text);
+            }
+        }
+        sql
     }
 
     pub(crate) const fn hooked(self, hook: DB::Hook) -> Self {
@@ -428,10 +444,12 @@ pub struct Entry {
     pub down_keys: ForeignKeys,
     pub up_no_transaction: bool,
     pub down_no_transaction: bool,
+    /// What of the up SQL's file is blank here, each with its offset.
+    pub up_blanked: &'static [(u32, &'static str)],
 }
 
 impl Entry {
-    fn migration<'m, DB: Database>(&self, text: &'m str) -> Migration<'m, DB> {
+    fn migration<'m, DB: Database>(&'m self, text: &'m str) -> Migration<'m, DB> {
         let mut rest = text.get(index(self.start)..).unwrap_or_default();
         let mut next = |len: usize| {
             let (part, after) = rest.split_at_checked(len).unwrap_or((rest, ""));
@@ -464,6 +482,7 @@ impl Entry {
             store_down: None,
             irreversible,
             losses: [up_losses, down_losses],
+            blanked: &self.up_blanked,
             hook: None,
         }
     }

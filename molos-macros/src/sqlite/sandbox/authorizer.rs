@@ -196,7 +196,7 @@ fn note_change(change: &mut Change, action: &AuthAction<'_>) {
 }
 
 /// Whether the value of a pragma switches it on, by SQLite's rules: <https://sqlite.org/pragma.html#syntax>
-fn is_on(value: &str) -> bool {
+pub(crate) fn is_on(value: &str) -> bool {
     let value = value.trim_matches(['\'', '"']).to_ascii_lowercase();
     matches!(value.as_str(), "on" | "yes" | "true") || value.parse::<i64>().is_ok_and(|number| number != 0)
 }

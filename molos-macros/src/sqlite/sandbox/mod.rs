@@ -1,7 +1,7 @@
 //! What a migration may do while it is checked: be a database, and nothing else.
 
 mod altering;
-mod authorizer;
+pub(crate) mod authorizer;
 mod connection;
 mod functions;
 pub(crate) mod limits;

@@ -135,6 +135,7 @@ fn embedded(source: &Source, checked: &Checked) -> (String, Vec<Entry>) {
             down_keys: molos_runtime::ForeignKeys::Off,
             up_no_transaction: false,
             down_no_transaction: false,
+            up_blanked: &[],
         }
     };
     let entries = source.migrations.iter().map(entry).collect();
