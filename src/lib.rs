@@ -38,6 +38,7 @@ pub use molos_cli as cli;
 /// | `files = "V{version}.{name}.{up\|down}.sql"` | what the files are called, where that is none of the layouts; or a list of them in their order, which are then versions 1, 2, 3 |
 /// | `ignore = ["schema.sql"]` | these files of the directory are no migrations |
 /// | `functions = ["is_uuid/1", "concat_all/-1"]` | SQL functions that the program registers, with their number of arguments; -1 is any number |
+/// | `collations = ["alphanum"]` | collations that the program registers; while the crate compiles, they compare bytes |
 /// | `hooks = { 4 => crate::db::hash_tokens }` | functions of the program that are run after the SQL of these versions, in the same transaction: see [`Hook`] |
 /// | `lints = { drop_column = "warn" }` | how a lint is reported: see below |
 /// | `rows = { "halves" => "INSERT INTO halves (words) VALUES ('')" }` | SQL that makes a row of a table for which the macro finds none, to try migrations on |

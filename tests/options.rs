@@ -21,6 +21,10 @@ mod notes {
     );
 }
 
+mod collated {
+    molos::embed_migrations!("tests/fixtures/collations", collations = ["alphanum"], set = "collated");
+}
+
 mod allowed {
     molos::embed_migrations!("tests/fixtures/allowed", lints = { drop_table = "allow" }, set = "allowed");
 }
@@ -34,6 +38,19 @@ fn register(conn: &Connection) -> Result<()> {
     conn.create_scalar_function("is_uuid", 1, FunctionFlags::SQLITE_UTF8, |context| {
         Ok(context.get::<String>(0)?.len() == 36)
     })
+}
+
+#[test]
+fn collations_are_declared_to_the_compiler_and_registered_by_the_program() -> Result<()> {
+    let mut conn = Connection::open_in_memory()?;
+    let error = collated::MIGRATIONS.migrate(&mut conn).expect_err("nothing is registered");
+    assert!(format!("{error:#}").contains("no such collation sequence: alphanum"), "{error}");
+    conn.create_collation("alphanum", |a: &str, b: &str| a.len().cmp(&b.len()).then_with(|| a.cmp(b)))?;
+    collated::MIGRATIONS.migrate(&mut conn).expect("everything is registered");
+    let mut titles = conn.prepare("SELECT title FROM chapters ORDER BY title")?;
+    let titles = titles.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>>>()?;
+    assert_eq!(titles, ["2", "10"]);
+    Ok(())
 }
 
 #[test]

@@ -25,8 +25,8 @@ pub(crate) struct Input {
     pub(crate) rename: Vec<(LitStr, Ident)>,
     /// Rows for tables that the macro finds none for, as SQL, by table.
     pub(crate) rows: Vec<(LitStr, LitStr)>,
-    /// SQL functions that the program registers.
-    pub(crate) functions: Vec<Function>,
+    /// What the program registers.
+    pub(crate) registered: Registered,
     /// The program's functions that are run after migrations, by version.
     pub(crate) hooks: Vec<(LitInt, Path)>,
     /// What is made of findings that would be errors.
@@ -51,6 +51,14 @@ pub(crate) enum Files {
     Listed(Vec<LitStr>),
 }
 
+/// What the program registers with its connections, and the macro has stand-ins for.
+#[derive(Default)]
+pub(crate) struct Registered {
+    pub(crate) functions: Vec<Function>,
+    /// The names of collations.
+    pub(crate) collations: Vec<String>,
+}
+
 /// An SQL function of the program's own: `"is_uuid/1"`.
 pub(crate) struct Function {
     pub(crate) name: String,
@@ -59,7 +67,7 @@ pub(crate) struct Function {
 }
 
 const OPTIONS: &[&str] =
-    &["after", "crate", "files", "functions", "hooks", "ignore", "lints", "rename", "rows", "set", "table_prefix"];
+    &["after", "collations", "crate", "files", "functions", "hooks", "ignore", "lints", "rename", "rows", "set", "table_prefix"];
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -70,7 +78,7 @@ impl Parse for Input {
             ignore: Vec::new(),
             rename: Vec::new(),
             rows: Vec::new(),
-            functions: Vec::new(),
+            registered: Registered::default(),
             hooks: Vec::new(),
             lints: BTreeMap::new(),
             set: molos_runtime::DEFAULT_SET.to_owned(),
@@ -134,7 +142,10 @@ impl Input {
             "files" => self.files = files(input)?,
             "ignore" => self.ignore = strings(input)?,
             "after" => self.after = strings(input)?,
-            "functions" => self.functions = strings(input)?.iter().map(function).collect::<Result<_>>()?,
+            "collations" => {
+                self.registered.collations = strings(input)?.iter().map(collation).collect::<Result<_>>()?;
+            }
+            "functions" => self.registered.functions = strings(input)?.iter().map(function).collect::<Result<_>>()?,
             "hooks" => self.hooks = hooks(input)?,
             "lints" => self.lints = lints(input)?,
             "rename" => self.rename = pairs(input)?,
@@ -253,6 +264,14 @@ fn lints(input: ParseStream<'_>) -> Result<BTreeMap<&'static str, Level>> {
         }
     }
     Ok(lints)
+}
+
+fn collation(text: &LitStr) -> Result<String> {
+    let name = text.value();
+    if name.is_empty() || name.contains('\0') {
+        return Err(Error::new(text.span(), "a collation is written with its name: `\"natural\"`, say"));
+    }
+    Ok(name)
 }
 
 fn function(text: &LitStr) -> Result<Function> {

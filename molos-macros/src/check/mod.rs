@@ -78,8 +78,8 @@ pub(crate) struct Unproven {
 
 /// Runs every migration on both databases, at the same time: the one with rows follows the empty one.
 pub(crate) fn check<S: Shadow>(source: &Source, input: &Input) -> Result<Checked, Diagnostic> {
-    let set = Set { name: &input.set, table_prefix: &input.table_prefix, functions: &input.functions };
-    let rows = input.rows.iter().map(|(table, sql)| (table.value().to_lowercase(), sql.value())).collect();
+    let set = Set { name: &input.set, table_prefix: &input.table_prefix, registered: &input.registered };
+    let rows = input.rows.iter().map(|(table, sql)| (table.value().to_ascii_lowercase(), sql.value())).collect();
     let (to_follow, passed) = mpsc::channel();
     let (empty, with_rows) = thread::scope(|scope| {
         let with_rows = thread::Builder::new().spawn_scoped(scope, move || -> Result<Outcome, Diagnostic> {

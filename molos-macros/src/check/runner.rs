@@ -6,7 +6,7 @@ use crate::check::failure::Failure;
 use crate::check::ownership::Ownership;
 use crate::check::shadow::Shadow;
 use crate::diagnostic::Diagnostic;
-use crate::input::Function;
+use crate::input::Registered;
 use crate::read::file::{MigrationFile, Script, Step};
 use crate::read::source::Source;
 
@@ -15,7 +15,7 @@ use crate::read::source::Source;
 pub(crate) struct Set<'s> {
     pub(crate) name: &'s str,
     pub(crate) table_prefix: &'s str,
-    pub(crate) functions: &'s [Function],
+    pub(crate) registered: &'s Registered,
 }
 
 /// A shadow database, and the directory whose steps are run on it.
@@ -28,7 +28,7 @@ pub(crate) struct Runner<'s, S> {
 impl<'s, S: Shadow> Runner<'s, S> {
     /// A shadow database with what the directories made that this one comes after.
     pub(crate) fn open(source: &'s Source, set: Set<'s>) -> Result<Self, Diagnostic> {
-        let mut runner = Self { shadow: S::open(set.functions)?, source, set };
+        let mut runner = Self { shadow: S::open(set.registered)?, source, set };
         for base in &source.bases {
             for file in &base.migrations {
                 runner.run_of(base, file.up()).map_err(|failure| {

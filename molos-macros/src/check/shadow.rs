@@ -10,7 +10,7 @@ use crate::check::lineage::{Event, Lineage};
 use crate::check::rows::{DefaultValue, TableRows};
 use crate::check::table::{Table, Unreadable};
 use crate::diagnostic::Diagnostic;
-use crate::input::Function;
+use crate::input::Registered;
 use crate::lint::loss;
 use crate::read::file::Step;
 
@@ -24,8 +24,8 @@ pub(crate) trait Shadow: Sized {
     /// What the database says of losses.
     const LOSSES: loss::Rules;
 
-    /// Opens one with an empty history table, and with stand-ins for the program's functions.
-    fn open(functions: &[Function]) -> Result<Self, Diagnostic>;
+    /// Opens one with an empty history table, and with stand-ins for what the program registers.
+    fn open(registered: &Registered) -> Result<Self, Diagnostic>;
 
     /// Runs a step, which the engine knows as `migration`, in a transaction of its own. One that fails leaves nothing.
     fn run(&mut self, step: Step<'_>, migration: Migration<'_>) -> Result<(), Failure>;

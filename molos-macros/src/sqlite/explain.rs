@@ -137,6 +137,11 @@ fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
             "if the program registers it, declare it with its number of arguments: `functions = [\"{function}/1\"]`"
         ));
     }
+    if let Some(collation) = message.strip_prefix("no such collation sequence: ") {
+        return diagnostic
+            .note(format!("`{collation}` is not a collation of SQLite"))
+            .help(format!("if the program registers it, declare it: `collations = [\"{collation}\"]`"));
+    }
     if let Some((_, help)) = REFUSED_FOR_ROWS.iter().find(|(what, _)| refuses_to_add(message, what)) {
         return diagnostic.help(*help);
     }

@@ -10,7 +10,7 @@ use crate::check::failure::Failure;
 use crate::check::shadow::{Effects, Shadow};
 use crate::check::table::{Table, Unreadable};
 use crate::diagnostic::Diagnostic;
-use crate::input::Function;
+use crate::input::Registered;
 use crate::lint::loss;
 use crate::read::file::Step;
 use crate::sqlite::affinity::is_narrower;
@@ -36,8 +36,8 @@ impl Shadow for Sandbox {
         },
     };
 
-    fn open(functions: &[Function]) -> Result<Self, Diagnostic> {
-        Ok(Self::open(functions)?)
+    fn open(registered: &Registered) -> Result<Self, Diagnostic> {
+        Ok(Self::open(registered)?)
     }
 
     fn run(&mut self, step: Step<'_>, migration: Migration<'_>) -> Result<(), Failure> {

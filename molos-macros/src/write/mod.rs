@@ -63,7 +63,7 @@ pub(crate) fn warnings(warnings: &[Diagnostic], span: Span) -> TokenStream {
 /// The rows that the program gives for a table, and that are not taken.
 pub(crate) fn misfits(misfits: &BTreeMap<String, String>, input: &Input) -> TokenStream {
     let error = |(table, sql): &(LitStr, LitStr)| {
-        let problem = misfits.get(&table.value().to_lowercase())?;
+        let problem = misfits.get(&table.value().to_ascii_lowercase())?;
         let text = format!("`rows` gives a row for `{}` that cannot be inserted: {problem}", table.value());
         Some(syn::Error::new(sql.span(), text).into_compile_error())
     };

@@ -17,7 +17,7 @@ use molos_runtime::database::{DatabaseError, Violations};
 use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::{Connection, Result};
 
-use crate::input::Function;
+use crate::input::Registered;
 use crate::sqlite::keys::Keys;
 use crate::sqlite::sandbox::trace::{State, Trace, Watch};
 
@@ -33,12 +33,16 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Opens a database with an empty history table, and with stand-ins for the program's functions.
-    pub(crate) fn open(functions: &[Function]) -> Result<Self, DatabaseError> {
+    /// Opens a database with an empty history table, and with stand-ins for what the program registers.
+    pub(crate) fn open(registered: &Registered) -> Result<Self, DatabaseError> {
         let mut conn = Connection::open_in_memory()?;
         let watch = Watch::default();
-        for function in functions {
+        for function in &registered.functions {
             functions::register(&conn, function)?;
+        }
+        for name in &registered.collations {
+            // By bytes, as `BINARY`: what the program's own takes for equal is not known.
+            conn.create_collation(name.as_str(), str::cmp)?;
         }
         limits::set(&mut conn, &watch)?;
         authorizer::set(&mut conn, &watch)?;

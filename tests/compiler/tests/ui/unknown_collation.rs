@@ -1,0 +1,3 @@
+molos::embed_migrations!("ui/unknown_collation");
+
+fn main() {}
