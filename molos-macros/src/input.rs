@@ -66,8 +66,20 @@ pub(crate) struct Function {
     pub(crate) arguments: i32,
 }
 
-const OPTIONS: &[&str] =
-    &["after", "collations", "crate", "files", "functions", "hooks", "ignore", "lints", "rename", "rows", "set", "table_prefix"];
+const OPTIONS: &[&str] = &[
+    "after",
+    "collations",
+    "crate",
+    "files",
+    "functions",
+    "hooks",
+    "ignore",
+    "lints",
+    "rename",
+    "rows",
+    "set",
+    "table_prefix",
+];
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> Result<Self> {

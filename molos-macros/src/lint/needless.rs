@@ -13,6 +13,7 @@ pub(crate) fn needless(file: &MigrationFile) -> impl Iterator<Item = Finding> {
             lint: NEEDLESS,
             subject: needless.subject.to_owned(),
             takes: None,
+            place: Some(needless.range.start),
             diagnostic: script.underline(needless.diagnostic.clone(), needless.range.clone()),
         })
     })
