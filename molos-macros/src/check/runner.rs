@@ -59,7 +59,7 @@ impl<'s, S: Shadow> Runner<'s, S> {
     fn run_of(&mut self, source: &Source, step: Step<'_>) -> Result<(), Failure> {
         let file = step.file;
         let (up, down) = (file.up.to_run(), file.down.as_ref().map(Script::to_run).unwrap_or_default());
-        self.shadow.run(step, as_migration(file, &up, &down).in_set(self.set.name, &source.directory))
+        self.shadow.run(step, &as_migration(file, &up, &down).in_set(self.set.name, &source.directory))
     }
 }
 

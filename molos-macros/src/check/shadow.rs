@@ -28,7 +28,7 @@ pub(crate) trait Shadow: Sized {
     fn open(registered: &Registered) -> Result<Self, Diagnostic>;
 
     /// Runs a step, which the engine knows as `migration`, in a transaction of its own. One that fails leaves nothing.
-    fn run(&mut self, step: Step<'_>, migration: Migration<'_>) -> Result<(), Failure>;
+    fn run(&mut self, step: Step<'_>, migration: &Migration<'_>) -> Result<(), Failure>;
 
     /// What the script that ran last did.
     fn effects(&self) -> Effects;

@@ -40,7 +40,7 @@ impl Shadow for Sandbox {
         Ok(Self::open(registered)?)
     }
 
-    fn run(&mut self, step: Step<'_>, migration: Migration<'_>) -> Result<(), Failure> {
+    fn run(&mut self, step: Step<'_>, migration: &Migration<'_>) -> Result<(), Failure> {
         self.transact(|sandbox| {
             let result = sandbox.apply(migration, step.direction);
             let trace = sandbox.trace();

@@ -26,7 +26,7 @@ struct Stored<'s> {
 
 /// A migration to roll back.
 enum Back<'s, DB: Database> {
-    Known(Migration<'s, DB>),
+    Known(Box<Migration<'s, DB>>),
     Newer(Stored<'s>),
 }
 
@@ -177,7 +177,7 @@ async fn to_downgrade<'s, DB: Database>(
             };
             back.push(Back::Newer(Stored { set: set.set(), applied, down }));
         }
-        back.extend(known.into_iter().map(Back::Known));
+        back.extend(known.into_iter().map(|migration| Back::Known(Box::new(migration))));
     }
     Ok(back)
 }
@@ -189,7 +189,7 @@ fn steps<'s, DB: Database>(back: &'s [Back<'s, DB>]) -> Result<Vec<Migration<'s,
 
 fn step<'s, DB: Database>(back: &'s Back<'s, DB>) -> Result<Migration<'s, DB>, Error> {
     let Stored { set, applied, down } = match back {
-        Back::Known(migration) => return Ok(*migration),
+        Back::Known(migration) => return Ok(**migration),
         Back::Newer(stored) => stored,
     };
     let refused = |problem: String| {

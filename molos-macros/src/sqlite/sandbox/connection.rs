@@ -33,10 +33,10 @@ impl Sandbox {
     }
 
     /// Runs a step and checks the foreign keys after it, inside of the open transaction.
-    pub(crate) fn apply(&mut self, migration: Migration<'_>, direction: Direction) -> Result<(), Error> {
+    pub(crate) fn apply(&mut self, migration: &Migration<'_>, direction: Direction) -> Result<(), Error> {
         let settings = self.settings;
         let course = engine::Course { direction, settings: &settings, listener: Listener::default(), goes_on: false };
-        ready(engine::run(self, &[migration], None, course)).map(drop)
+        ready(engine::run(self, std::slice::from_ref(migration), None, course)).map(drop)
     }
 }
 
