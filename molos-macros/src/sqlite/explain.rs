@@ -2,6 +2,7 @@
 
 use molos_runtime::__private::script::Token;
 use molos_runtime::__private::sqlite::{statement_at, tokens};
+use molos_runtime::sqlite::catalog::quote;
 use molos_runtime::{Error, ErrorKind};
 
 use crate::check::failure::{Cause, Constraint, Failure, Message};
@@ -125,6 +126,13 @@ const REFUSED_FOR_ROWS: &[(&str, &str)] = &[
     ("STORED column", "make it `VIRTUAL`, or rebuild the table: create a new one, copy, drop the old, rename"),
 ];
 
+/// The index, trigger or view that an `ALTER TABLE` would break or has found broken.
+fn object_in_the_way(message: &str) -> Option<(&str, &str)> {
+    let (kind, rest) = message.strip_prefix("error in ")?.split_once(' ')?;
+    let name = rest.split_once(" after ").or_else(|| rest.split_once(": "))?.0;
+    ["index", "trigger", "view"].contains(&kind).then_some((kind, name))
+}
+
 fn refuses_to_add(message: &str, what: &str) -> bool {
     let start = format!("cannot add a {what}");
     message.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(&start))
@@ -141,6 +149,13 @@ fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
         return diagnostic
             .note(format!("`{collation}` is not a collation of SQLite"))
             .help(format!("if the program registers it, declare it: `collations = [\"{collation}\"]`"));
+    }
+    if let Some((kind, name)) = object_in_the_way(message) {
+        return diagnostic.help(format!(
+            "the {kind} `{name}` is in the way: write `DROP {} {}` before this, and create it again in its new form after it",
+            kind.to_uppercase(),
+            quote(name)
+        ));
     }
     if let Some((_, help)) = REFUSED_FOR_ROWS.iter().find(|(what, _)| refuses_to_add(message, what)) {
         return diagnostic.help(*help);
@@ -165,4 +180,23 @@ fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
         return diagnostic.note(format!("the SQLite that molos was built with has no `{module}`"));
     }
     diagnostic
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_way_of_an_alter_table_is_named() {
+        for (message, expected) in [
+            ("error in index i after drop column: no such column: b", Some(("index", "i"))),
+            ("error in view v w after rename: no such column: b", Some(("view", "v w"))),
+            ("error in view v: no such table: main.t", Some(("view", "v"))),
+            ("error in trigger g: no such table: main.t", Some(("trigger", "g"))),
+            ("error in table t after drop column: no such column: b", None),
+            ("no such table: t", None),
+        ] {
+            assert_eq!(object_in_the_way(message), expected, "{message}");
+        }
+    }
 }

@@ -1,0 +1,2 @@
+-- molos: allow drop-column notes.tag
+ALTER TABLE notes DROP COLUMN tag;
