@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::sync::mpsc;
 use std::thread;
 
-use molos_runtime::Fingerprint;
+use molos_runtime::{Direction, Fingerprint};
 
 use crate::check::empty::Empty;
 use crate::check::runner::{Runner, Set};
@@ -112,6 +112,9 @@ pub(crate) fn check<S: Shadow>(source: &Source, input: &Input) -> Result<Checked
     checked.errors.extend(with_rows.errors);
     checked.findings.extend(with_rows.findings);
     checked.findings.extend(source.migrations.iter().flat_map(needless::needless));
+    // What comes first may be the cause of what comes after.
+    let place = |version: i64| source.migrations.iter().position(|file| file.version == version);
+    checked.findings.sort_by_key(|finding| (place(finding.version), finding.direction == Direction::Down));
     let measured = &mut checked.measured;
     measured.unproven = with_rows.unproven;
     checked.misfits = with_rows.misfits;

@@ -630,3 +630,9 @@ fn rows_of_the_programs_own_are_tried_where_none_can_be_made_up() {
         assert_eq!(findings_with(&options, &[halves, script]).join("; "), expected, "{script}");
     }
 }
+
+#[test]
+fn findings_are_in_the_order_of_the_files() {
+    let found = findings_in(&[SHOP, "CREATE UNIQUE INDEX i ON users (name)", "ALTER TABLE users DROP COLUMN since"]);
+    assert_eq!(found, ["2: fails-on-rows", "3: drop-column users.since"]);
+}
