@@ -69,7 +69,6 @@ const REFUSED: &[(&str, &str)] = &[
     // Memory.
     ("SELECT zeroblob(2000000000);", "too big"),
     ("SELECT randomblob(15000000);", "too big"),
-    ("SELECT printf('%*s', 2000000000, 'x');", "too big"),
     ("SELECT hex(zeroblob(3000000));", "too big"),
     ("SELECT replace(hex(zeroblob(1000)), '0', hex(zeroblob(100000)));", "too big"),
     (numbers!(100000, "SELECT group_concat(hex(zeroblob(1000))) FROM n"), "too big"),
@@ -111,6 +110,9 @@ const SMALL: &[&str] = &[
     "SELECT hex(zeroblob(1000000)) LIKE '%0%0%0%0%0%0%0%0%0%0%1';",
 ];
 
+/// What some versions of SQLite refuse, and others make small.
+const REFUSED_OR_SMALL: &[&str] = &["SELECT printf('%*s', 2000000000, 'x');"];
+
 #[test]
 #[ignore = "run by the test below, in a process of its own"]
 fn each_attempt() {
@@ -125,6 +127,11 @@ fn each_attempt() {
     for sql in SMALL {
         let started = Instant::now();
         assert_eq!(error_of(sql), "", "{sql:?}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{sql:?}");
+    }
+    for sql in REFUSED_OR_SMALL {
+        let started = Instant::now();
+        error_of(sql);
         assert!(started.elapsed() < Duration::from_secs(60), "{sql:?}");
     }
     // The highest that the process ever had, where the system says it.
