@@ -124,7 +124,7 @@ pub use molos_cli as cli;
 /// | `needless` | `BEGIN … COMMIT` around a file, `PRAGMA foreign_keys = ON`: what molos does anyway, or what does nothing in a migration | `-- molos: allow needless transaction`, `-- molos: allow needless foreign_keys` |
 /// | `fails-on-rows` | `ADD COLUMN … NOT NULL` without a default; a `UNIQUE`, `CHECK` or `NOT NULL` that rows which are there may break | `-- molos: allow fails-on-rows` |
 /// | `inexact-down` | a down migration that leads to another schema than the one before its migration | in the down migration, `-- molos: allow inexact-down` |
-/// | `untried`, a warning | a table that no row can be made up for; a step that refuses every value | the option `rows`; `-- molos: allow untried halves`, `-- molos: allow untried` |
+/// | `untried`, a warning | a table that no row can be made up for, or a column that no value can; a step that refuses every value | the option `rows`; `-- molos: allow untried halves` or `untried pairs.words`, `-- molos: allow untried` |
 ///
 /// The option `lints = { drop_column = "warn" }` turns a lint into a warning; `"deny"` is the default of all but
 /// `untried`, and `"allow"` turns it off. The compiler shows the warning as the use of something deprecated. It is an error again when the migration is

@@ -54,6 +54,18 @@ fn an_old_row_that_refers_to_nothing_stands_in_no_migrations_way() {
 }
 
 #[test]
+fn old_rows_that_refer_to_nothing_by_two_keys_stand_in_no_migrations_way() {
+    let before = "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+        CREATE TABLE child (
+            id TEXT PRIMARY KEY, parent_id REFERENCES parent, elder TEXT REFERENCES child, note TEXT
+        ) WITHOUT ROWID;
+        INSERT INTO child VALUES ('a', 98, 'x', ''), ('b', 99, 'y', ''), ('c', 99, 'c', '')";
+    for up in ["ALTER TABLE child DROP COLUMN elder", "ALTER TABLE child DROP COLUMN note"] {
+        migrate(before, up).unwrap_or_else(|error| panic!("{up}: {error:#}"));
+    }
+}
+
+#[test]
 fn another_row_in_the_place_of_an_old_one_is_told() {
     let one = ["child: 1 row refers to what is not in parent"];
     for before in [CHILD, WITHOUT_ROWID] {

@@ -8,12 +8,12 @@ use crate::check::ownership::Ownership;
 use crate::check::runner::{Runner, Set};
 use crate::check::shadow::Shadow;
 use crate::check::table::{Table, Unreadable};
+use crate::check::with_rows::Passed;
 use crate::check::{Checked, Fingerprints, Measured};
 use crate::diagnostic::Diagnostic;
 use crate::lint::finding::Finding;
 use crate::lint::left_out::left_out;
 use crate::lint::loss::{self, Losses};
-use crate::read::file::MigrationFile;
 use crate::read::source::Source;
 
 /// A shadow database without rows.
@@ -27,16 +27,16 @@ pub(crate) struct Empty<'s, S> {
 }
 
 impl<'s, S: Shadow> Empty<'s, S> {
-    /// Runs every migration, and passes on those that work.
+    /// Runs every migration, and passes them on.
     pub(crate) fn run(
         source: &'s Source,
         set: Set<'s>,
-        passed: &mpsc::Sender<&'s MigrationFile>,
+        to_follow: &mpsc::Sender<Passed<'s>>,
     ) -> Result<Self, Diagnostic> {
         let mut runner = Runner::<S>::open(source, set)?;
         let ownership = runner.ownership();
         let (mut fingerprints, mut findings, mut errors) = (Fingerprints::new(), Vec::new(), source.errors.clone());
-        // Words of the scripts that failed: what they would have made, and later ones may miss.
+        // Words of the statements that failed: what they would have made, and later ones may miss.
         let mut missing = BTreeSet::new();
         for file in &source.migrations {
             match runner.run(file.up()) {
@@ -52,14 +52,18 @@ impl<'s, S: Shadow> Empty<'s, S> {
                     findings.extend(lost);
                     fingerprints.insert(file.version, schema.fingerprint().minus(&ownership.others.fingerprint()));
                     // If nobody follows any more, whoever stopped says why.
-                    let _ = passed.send(file);
+                    let _ = to_follow.send(Passed { file, left_out: None });
                 }
-                // What a file that could not be read would have made may be what is missing here.
-                Err(failure) if failure.message.is_some() && !source.errors.is_empty() => {}
-                Err(failure) if failure.follows_from(&missing) => {}
                 Err(failure) => {
-                    missing.extend(file.up.words());
-                    errors.push(failure.diagnostic);
+                    // What a file that could not be read would have made may be what is missing here.
+                    let follows = failure.message.is_some() && !source.errors.is_empty();
+                    if !follows && !failure.follows_from(&missing) {
+                        errors.push(failure.diagnostic);
+                    }
+                    let left_out = runner.shadow.run_without(&file.up, failure.statement.into_iter().collect());
+                    runner.shadow.read_schema()?;
+                    missing.extend(file.up.words_at(&left_out));
+                    let _ = to_follow.send(Passed { file, left_out: Some(left_out) });
                 }
             }
         }

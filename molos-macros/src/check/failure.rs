@@ -10,12 +10,14 @@ pub(crate) struct Failure {
     /// What the database says of it, if it may be about rows, or about something that an earlier failure left out.
     pub(crate) message: Option<Box<Message>>,
     pub(crate) cause: Cause,
+    /// Where the statement starts that failed, if one did.
+    pub(crate) statement: Option<usize>,
 }
 
 /// What the database says of a failure.
 pub(crate) struct Message {
     pub(crate) text: String,
-    /// The names in it, in lower case.
+    /// The names that it is about, in lower case.
     pub(crate) names: BTreeSet<String>,
     /// The constraint that it is about, if it is one.
     pub(crate) constraint: Option<Constraint>,
@@ -42,7 +44,7 @@ pub(crate) enum Constraint {
 impl Failure {
     /// A failure that has nothing to do with what is in the database.
     pub(crate) fn of_its_own(diagnostic: Diagnostic) -> Self {
-        Self { diagnostic, message: None, cause: Cause::Other }
+        Self { diagnostic, message: None, cause: Cause::Other, statement: None }
     }
 
     /// Whether this is about a constraint of that kind.
@@ -50,7 +52,7 @@ impl Failure {
         self.message.as_ref().is_some_and(|message| message.constraint == Some(constraint))
     }
 
-    /// Whether this is about something that scripts with these words failed to make.
+    /// Whether this is about something that statements with these words failed to make.
     pub(crate) fn follows_from(&self, missing: &BTreeSet<String>) -> bool {
         self.message.as_ref().is_some_and(|message| !message.names.is_disjoint(missing))
     }

@@ -84,7 +84,7 @@ pub(crate) fn check<S: Shadow>(source: &Source, input: &Input) -> Result<Checked
     let (empty, with_rows) = thread::scope(|scope| {
         let with_rows = thread::Builder::new().spawn_scoped(scope, move || -> Result<Outcome, Diagnostic> {
             let mut with_rows = WithRows::new(Runner::<S>::open(source, set)?, rows)?;
-            passed.iter().try_for_each(|file| with_rows.follow(file))?;
+            passed.into_iter().try_for_each(|passed| with_rows.follow(passed))?;
             Ok(with_rows.finish())
         });
         let empty = Empty::<S>::run(source, set, &to_follow);

@@ -39,6 +39,8 @@ pub(crate) enum Change {
     MadeAnew {
         /// The columns that cannot have values from before, in lower case.
         unread: BTreeSet<String>,
+        /// The columns of before that something was read from.
+        read: BTreeSet<String>,
     },
     /// It inserted so many rows, and may have removed others.
     Removed { inserted: usize },
@@ -72,6 +74,11 @@ pub(crate) enum RowLoss {
 impl TableRows {
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// The columns that are `NULL` in every row, where there are rows.
+    pub(crate) fn columns_without_values(&self) -> impl Iterator<Item = &String> {
+        self.blank.difference(&self.generated)
     }
 
     /// The same rows under other names of their columns; those without one are gone.
@@ -108,7 +115,7 @@ impl TableRows {
         if self.lost_rows(after, change) {
             return Ok(vec![RowLoss::Rows]);
         }
-        let Change::MadeAnew { unread } = change else {
+        let Change::MadeAnew { unread, read } = change else {
             let replaced = self.replaced_without_a_value(after).filter(|_| self.lost_some(after, change));
             let cleared: BTreeSet<String> = self.cleared(after).chain(replaced).collect();
             return Ok(cleared.into_iter().map(RowLoss::Cleared).collect());
@@ -123,7 +130,8 @@ impl TableRows {
             let comes_from = |other: &&String| *other != column && !now.is_empty() && self.values(other) == now;
             let other = self.columns.iter().find(comes_from).filter(|_| before.is_disjoint(&now));
             let is_new = |new: &&String| !self.columns.contains(new) && before.is_subset(&after.values(new));
-            if let Some(new) = after.columns.iter().filter(|_| is_certain).find(is_new) {
+            let may_move = is_certain || read.contains(column);
+            if let Some(new) = after.columns.iter().filter(|_| may_move).find(is_new) {
                 losses.push(RowLoss::Moved(column.clone(), new.clone()));
                 continue;
             }
@@ -140,22 +148,34 @@ impl TableRows {
 
     /// Whether a canary is missing, and not only made into another row.
     fn lost_rows(&self, after: &Self, change: &Change) -> bool {
-        let (before, now) = (self.marks(), after.marks());
-        let is_fewer = |mark: &String| now.get(mark) < before.get(mark);
+        let is_there = |column: &String| after.columns.contains(column);
+        // A row may be referred to in a column that is gone. It is known by what is in the others, if anything is.
+        let remaining: Vec<BTreeSet<&String>> =
+            self.canaries.iter().map(|row| self.marks_in(row, is_there).collect()).collect();
+        let (known, all) = (counts(remaining.iter().flatten().copied()), counts(self.all_marks()));
+        let now = counts(after.all_marks());
+        let is_gone = |(row, remaining): (&Canary, &BTreeSet<&String>)| {
+            let is_fewer = |mark: &&String, before: &BTreeMap<&String, usize>| now.get(mark) < before.get(mark);
+            if remaining.is_empty() {
+                !row.marks.is_empty() && row.marks.iter().all(|mark| is_fewer(&mark, &all))
+            } else {
+                remaining.iter().all(|mark| is_fewer(mark, &known))
+            }
+        };
         let place = |column: &String| after.columns.iter().position(|name| name == column);
         let places: Vec<Option<usize>> = self.columns.iter().map(place).collect();
         let is_same = |row: &Canary, now: &Canary| {
             let mut values = places.iter().zip(&row.values);
             values.all(|(at, value)| at.is_none_or(|at| now.values.get(at) == Some(value)))
         };
-        let is_there = |row: &Canary| after.canaries.iter().any(|now| is_same(row, now));
+        let is_kept = |row: &Canary| after.canaries.iter().any(|now| is_same(row, now));
         let any_marked = self.canaries.iter().any(|row| !row.marks.is_empty());
-        let is_missing = |row: &Canary| match change {
+        let is_missing = |(row, remaining): (&Canary, &BTreeSet<&String>)| match change {
             // A row that looks like others is known again only as it was, and not at all where all of them do.
-            Change::Removed { .. } if row.marks.is_empty() => (!any_marked && self.counts_inserts) || !is_there(row),
-            _ => !row.marks.is_empty() && row.marks.iter().all(is_fewer),
+            Change::Removed { .. } if row.marks.is_empty() => (!any_marked && self.counts_inserts) || !is_kept(row),
+            _ => is_gone((row, remaining)),
         };
-        let any_missing = self.canaries.iter().any(is_missing);
+        let any_missing = self.canaries.iter().zip(&remaining).any(is_missing);
         let fewer = after.canaries.len() < self.canaries.len() && after.count < self.count;
         fewer
             || any_missing
@@ -225,13 +245,16 @@ impl TableRows {
         self.canaries.len() < before.canaries.len() || before.columns.iter().any(has_lost_all)
     }
 
-    /// In how many rows each mark is.
-    fn marks(&self) -> BTreeMap<&String, usize> {
-        let mut marks = BTreeMap::new();
-        for mark in self.canaries.iter().flat_map(|row| &row.marks) {
-            *marks.entry(mark).or_default() += 1;
-        }
-        marks
+    /// The marks of all rows.
+    fn all_marks(&self) -> impl Iterator<Item = &String> {
+        self.canaries.iter().flat_map(|row| &row.marks)
+    }
+
+    /// The marks of a row that stand in these columns.
+    fn marks_in<'r>(&self, row: &'r Canary, columns: impl Fn(&String) -> bool) -> impl Iterator<Item = &'r String> {
+        let values = self.columns.iter().zip(&row.values).filter(|(column, _)| columns(column));
+        let values: Vec<&String> = values.filter_map(|(_, value)| value.as_ref()).collect();
+        row.marks.iter().filter(move |mark| values.iter().any(|value| value.contains(mark.as_str())))
     }
 
     /// The columns that no canary has a value in any more, whose values are in no other column either.
@@ -274,6 +297,13 @@ impl TableRows {
     }
 }
 
+/// How often each is there.
+fn counts<'m>(marks: impl Iterator<Item = &'m String>) -> BTreeMap<&'m String, usize> {
+    let mut counts = BTreeMap::new();
+    marks.for_each(|mark| *counts.entry(mark).or_default() += 1);
+    counts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,7 +335,7 @@ mod tests {
 
     fn losses_of_copy(before: &TableRows, after: &TableRows, unread: &[String]) -> Vec<RowLoss> {
         let default_of = |_: &str| Ok(Some(DefaultValue { value: Some("x".to_owned()), is_computed: false }));
-        let change = Change::MadeAnew { unread: unread.iter().cloned().collect() };
+        let change = Change::MadeAnew { unread: unread.iter().cloned().collect(), read: BTreeSet::new() };
         before.losses(after, &change, default_of).expect("the default")
     }
 

@@ -12,7 +12,7 @@ use crate::check::table::{Table, Unreadable};
 use crate::diagnostic::Diagnostic;
 use crate::input::Registered;
 use crate::lint::loss;
-use crate::read::file::Step;
+use crate::read::file::{Script, Step};
 
 /// A database that the compiler runs steps on, in which a script can reach nothing outside of it.
 ///
@@ -29,6 +29,10 @@ pub(crate) trait Shadow: Sized {
 
     /// Runs a step, which the engine knows as `migration`, in a transaction of its own. One that fails leaves nothing.
     fn run(&mut self, step: Step<'_>, migration: &Migration<'_>) -> Result<(), Failure>;
+
+    /// Runs the statements of a script that do not start at one of these offsets, and returns the offsets of those that
+    /// were not run or have failed.
+    fn run_without(&mut self, script: &Script, left_out: BTreeSet<usize>) -> BTreeSet<usize>;
 
     /// What the script that ran last did.
     fn effects(&self) -> Effects;

@@ -40,13 +40,24 @@ pub(crate) struct WithRows<'s, S: Shadow> {
     rows: BTreeMap<String, TableRows>,
     /// Whether values were put into the rows that the step takes, so that what it makes of them says nothing.
     has_varied: bool,
-    /// The migrations that were run, all of which work on empty tables.
-    passed: Vec<&'s MigrationFile>,
+    /// The migrations that were run.
+    passed: Vec<Passed<'s>>,
+    /// Words of the statements that failed: what they would have made or changed.
+    missing: BTreeSet<String>,
     /// The views and triggers that cannot be used, with what the database says of each.
     broken: BTreeMap<Object, String>,
     /// The rows that the program gives for tables.
     given: Vec<Given>,
+    /// The tables of which was said that nothing is tried on their rows.
+    untried: BTreeSet<String>,
     outcome: Outcome,
+}
+
+/// A migration that was run on empty tables.
+pub(crate) struct Passed<'s> {
+    pub(crate) file: &'s MigrationFile,
+    /// If it has failed, where the statements start that were not run then.
+    pub(crate) left_out: Option<BTreeSet<usize>>,
 }
 
 /// Rows that the program gives for a table.
@@ -83,10 +94,14 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             rows: BTreeMap::new(),
             has_varied: false,
             passed: Vec::new(),
+            missing: BTreeSet::new(),
             broken: BTreeMap::new(),
+            untried: BTreeSet::new(),
             outcome: Outcome::default(),
         };
-        with_rows.plant_everywhere()?;
+        // Those of the directories that this one comes after; that is said where they are checked.
+        let without = with_rows.plant_everywhere()?;
+        with_rows.untried.extend(without.into_iter().map(|(table, _)| table));
         Ok(with_rows)
     }
 
@@ -102,11 +117,17 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         self.outcome
     }
 
-    /// Goes on to the next migration, which is known to work on empty tables.
-    pub(crate) fn follow(&mut self, file: &'s MigrationFile) -> Result<(), Diagnostic> {
+    /// Goes on to the next migration, of which it is known whether it works on empty tables.
+    pub(crate) fn follow(&mut self, passed: Passed<'s>) -> Result<(), Diagnostic> {
         let before = self.schema().fingerprint();
+        let file = passed.file;
         let up = file.up();
-        self.passed.push(file);
+        let left_out = passed.left_out.clone();
+        self.passed.push(passed);
+        if let Some(left_out) = left_out {
+            self.missing.extend(file.up.words_at(&left_out));
+            return self.restart(up);
+        }
         self.has_varied = false;
         match self.try_up(up)? {
             Ok(()) => self.go_on(up)?,
@@ -118,9 +139,8 @@ impl<'s, S: Shadow> WithRows<'s, S> {
                 if gets_over {
                     // What else it does is seen on rows that are not alike.
                     self.go_on(up)?;
-                } else {
-                    self.restart()?;
                 }
+                self.restart(up)?;
             }
         }
         if self.runner.shadow.effects().removes {
@@ -130,7 +150,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         let so_far = (self.outcome.findings.len(), self.outcome.unproven.len());
         self.there_and_back(up, down, before)?;
         if so_far != (self.outcome.findings.len(), self.outcome.unproven.len()) {
-            self.restart()?;
+            self.restart(up)?;
         }
         Ok(())
     }
@@ -221,6 +241,8 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             Some((new.to_owned(), rows.with_columns(|column| lineage.column(new, column).map(ToOwned::to_owned))))
         };
         self.rows = rows.into_iter().filter_map(follow).collect();
+        let untried = std::mem::take(&mut self.untried);
+        self.untried = untried.iter().filter_map(|table| lineage.after(table)).map(ToOwned::to_owned).collect();
         self.canaries.follow(&lineage);
         Ok((effects, changed, lineage))
     }
@@ -285,8 +307,8 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         Ok(())
     }
 
-    /// Adds rows to the tables that were changed: two to a new one, and one to another, which has a value in the new
-    /// columns, too; and as many as to a new one to those `to_fill`.
+    /// Adds rows to the tables that were changed: to a new one, and to those `to_fill`, as many as tell all kinds of rows
+    /// apart; to another, one with a value in the new columns, and one without.
     fn populate(&mut self, step: Step<'_>, changed: &[Changed], to_fill: &BTreeSet<String>) -> Result<(), Diagnostic> {
         let changed = changed.iter().filter(|it| it.object.kind == ObjectKind::Table);
         let tables: BTreeSet<String> = changed
@@ -297,25 +319,40 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             .collect();
         let fills = |table: &String| -> &[Fill] {
             let has_two = self.rows.get(table).is_some_and(|rows| rows.canaries.len() >= 2);
-            if has_two && !to_fill.contains(table) { &[Fill::Full] } else { ALL_FILLS }
+            if has_two && !to_fill.contains(table) { &[Fill::Full, Fill::Sparse] } else { ALL_FILLS }
         };
         let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), fills(table))).collect();
-        let mut without = self.plant(&tables)?;
+        let without = self.plant(&tables)?;
         let had_some = |table: &String| self.given.iter().any(|it| it.table == *table && it.result == Some(Ok(())));
         if without.iter().any(|(table, _)| had_some(table)) {
             // What the program gives is for a database without rows.
-            self.restart()?;
-            without.retain(|(table, _)| self.rows.get(table).is_none_or(TableRows::is_empty));
+            return self.restart(step);
         }
+        let blank = tables.iter().filter_map(|(table, _)| self.rows.get_key_value(*table));
+        let blank = blank.flat_map(|(table, rows)| rows.columns_without_values().map(|it| (table.clone(), it.clone())));
+        let blank: Vec<(String, String)> = blank.collect();
+        self.say_untried(step, without, &blank);
+        Ok(())
+    }
+
+    /// Says which tables have no rows, and why, and which columns no values.
+    fn say_untried(&mut self, step: Step<'_>, without: Vec<(String, String)>, blank: &[(String, String)]) {
         let mut losses = Losses::up(step.file, &S::LOSSES);
-        for (table, reason) in without {
-            let reason = format!("no rows could be made up for `{table}`: {reason}");
-            let place = losses.said(&["create", &table]);
-            losses.add_untried(&table, place, &reason);
+        let mut say = |subject: &str, table: &str, reason: String| {
+            let place = losses.said(&["create", table]);
+            losses.add_untried((subject, table), place, &reason);
             self.outcome.unproven.push(Unproven { version: step.version(), reason });
+        };
+        for (table, reason) in without {
+            if self.untried.insert(table.clone()) {
+                say(&table, &table, format!("no rows could be made up for `{table}`: {reason}"));
+            }
+        }
+        for (table, column) in blank {
+            let subject = format!("{table}.{column}");
+            say(&subject, table, format!("no value could be made up for `{subject}`"));
         }
         self.outcome.findings.extend(losses.found);
-        Ok(())
     }
 
     /// Puts rows into tables. Returns those that have none then, and why.
@@ -343,7 +380,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         }
         let mut planted = self.canaries.plant(&mut self.runner.shadow, tables)?;
         self.read_again(planted.changed)?;
-        planted.failed.retain(|(table, _)| self.rows.get(table).is_none_or(TableRows::is_empty));
+        planted.failed.retain(|(table, _)| self.rows.get(table).is_none_or(|rows| rows.canaries.is_empty()));
         Ok(planted.failed)
     }
 
@@ -374,32 +411,40 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     /// The first `count` migrations in a database without rows.
     fn replay(&self, count: usize) -> Result<Runner<'s, S>, Diagnostic> {
         let mut runner = self.runner.another()?;
-        for file in self.passed.iter().take(count) {
-            runner.run(file.up()).map_err(|failure| failure.diagnostic)?;
+        for Passed { file, left_out } in self.passed.iter().take(count) {
+            match left_out {
+                None => runner.run(file.up()).map_err(|failure| failure.diagnostic)?,
+                Some(left_out) => drop(runner.shadow.run_without(&file.up, left_out.clone())),
+            }
         }
         runner.shadow.read_schema()?;
         Ok(runner)
     }
 
     /// Starts again with the migrations so far, as if rows had come in after the last of them.
-    fn restart(&mut self) -> Result<(), Diagnostic> {
+    fn restart(&mut self, step: Step<'_>) -> Result<(), Diagnostic> {
         self.runner = self.replay(self.passed.len())?;
         self.rows.clear();
         // Which values to pass over was learned from a step that has left nothing.
         self.canaries = S::Canaries::default();
-        self.plant_everywhere()
+        let without = self.plant_everywhere()?;
+        self.say_untried(step, without, &[]);
+        Ok(())
     }
 
-    fn plant_everywhere(&mut self) -> Result<(), Diagnostic> {
+    /// Puts rows into every table. Returns those that have none then, and why.
+    fn plant_everywhere(&mut self) -> Result<Vec<(String, String)>, Diagnostic> {
         let objects = self.schema().objects().filter(|object| object.kind == ObjectKind::Table);
         let tables: BTreeSet<String> = objects.map(|object| object.name.clone()).collect();
         let tables: Vec<(&str, &[Fill])> = tables.iter().map(|table| (table.as_str(), ALL_FILLS)).collect();
-        // Which of them take no rows was said when they were new.
-        self.plant(&tables).map(drop)
+        self.plant(&tables)
     }
 
     /// Notes a failure that there is only with rows.
     fn blame(&mut self, step: Step<'_>, lint: &'static str, failure: Failure) {
+        if failure.follows_from(&self.missing) {
+            return;
+        }
         if failure.cause == Cause::Other {
             let reason = failure.message.map_or_else(|| failure.diagnostic.title().to_owned(), |message| message.text);
             let diagnostic = failure.diagnostic.note("it works on empty tables, and was not tried with rows");
@@ -438,8 +483,9 @@ impl<'s, S: Shadow> WithRows<'s, S> {
 /// What happened to a table that had these `columns`.
 fn change_of(table: &str, columns: &[String], effects: &Effects, lineage: &Lineage) -> Change {
     if lineage.is_made_anew(table) {
-        let unread = columns.iter().filter(|column| !lineage.may_have_values(table, column));
-        return Change::MadeAnew { unread: unread.cloned().collect() };
+        let unread = columns.iter().filter(|column| !lineage.may_have_values(table, column)).cloned().collect();
+        let read = columns.iter().filter(|column| lineage.is_read(table, column)).cloned().collect();
+        return Change::MadeAnew { unread, read };
     }
     let had_name = |name: &String| lineage.had_name(table, name);
     if effects.removed.iter().any(had_name) {

@@ -181,13 +181,13 @@ impl<'f> Losses<'f> {
     }
 
     /// Adds a table that no row could be put into.
-    pub(crate) fn add_untried(&mut self, table: &str, place: Option<usize>, reason: &str) {
+    pub(crate) fn add_untried(&mut self, (subject, table): (&str, &str), place: Option<usize>, reason: &str) {
         let helps = [
             format!("give it one: `rows = {{ \"{table}\" => \"INSERT INTO {table} …\" }}` in the macro's options"),
-            format!("if it can do without, write `-- molos: allow {UNTRIED} {table}` at the head of the file"),
+            format!("if it can do without, write `-- molos: allow {UNTRIED} {subject}` at the head of the file"),
         ];
         let what = format!("is not tried with rows: {reason}");
-        self.add_with_helps(UNTRIED, table.to_owned(), place, &what, &helps);
+        self.add_with_helps(UNTRIED, subject.to_owned(), place, &what, &helps);
     }
 
     fn add_with_helps(

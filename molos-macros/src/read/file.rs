@@ -124,9 +124,10 @@ impl Script {
         self.statements().filter(move |statement| has_all(statement.sql)).map(|statement| statement.offset)
     }
 
-    /// The words of its statements.
-    pub(crate) fn words(&self) -> BTreeSet<String> {
-        self.rules.words(self.sql())
+    /// The words of the statements that start at these offsets.
+    pub(crate) fn words_at(&self, offsets: &BTreeSet<usize>) -> BTreeSet<String> {
+        let statements = self.statements().filter(|statement| offsets.contains(&statement.offset));
+        statements.flat_map(|statement| self.rules.words(statement.sql)).collect()
     }
 
     /// Whether it has no statement in it.

@@ -1,5 +1,7 @@
 //! What SQLite says of a step that fails, said to the author of the file.
 
+use std::collections::BTreeSet;
+
 use molos_runtime::__private::script::Token;
 use molos_runtime::__private::sqlite::{statement_at, tokens};
 use molos_runtime::sqlite::catalog::quote;
@@ -14,19 +16,16 @@ use crate::sqlite::sandbox::limits::{LARGEST_DATABASE, LARGEST_HEAP, LARGEST_VAL
 use crate::sqlite::sandbox::trace::{FailedStatement, Refusal, Trace};
 use crate::sqlite::words;
 
-/// Words that SQLite's messages are made of, whatever they are about.
-#[rustfmt::skip]
-const COMMON: &[&str] = &[
-    "a", "already", "and", "as", "by", "cannot", "check", "column", "columns", "constraint", "error", "exists",
-    "failed", "for", "foreign", "has", "in", "index", "is", "key", "main", "named", "no", "not", "null", "of", "on",
-    "such", "supplied", "table", "there", "to", "trigger", "unique", "unknown", "values", "view", "were",
-];
+/// Words of SQLite's messages that have no name at their end.
+const COMMON: &[&str] =
+    &["but", "columns", "foreign", "has", "key", "mismatch", "referencing", "supplied", "table", "values", "were"];
 
 /// What the engine's error means for the author of the file.
 pub(super) fn explain(error: &Error, trace: &Trace, script: &Script) -> Failure {
     let shown = &script.shown;
     if let Some(failed) = &trace.failed {
-        return statement_failed(failed, trace.refusal.as_ref(), script);
+        let failure = statement_failed(failed, trace.refusal.as_ref(), script);
+        return Failure { statement: Some(failed.statement), ..failure };
     }
     let ErrorKind::ForeignKeys { violations, .. } = error.kind() else {
         return Failure::of_its_own(Diagnostic::new(format!("`{shown}` fails: {error}")));
@@ -69,10 +68,8 @@ fn statement_failed(failed: &FailedStatement, refusal: Option<&Refusal>, script:
     if syntax {
         return Failure { cause, ..Failure::of_its_own(diagnostic) };
     }
-    let mut names = words(message);
-    names.retain(|word| !COMMON.contains(&word.as_str()));
-    let message = Message { text: message.clone(), names, constraint: constraint(message) };
-    Failure { diagnostic, message: Some(Box::new(message)), cause }
+    let message = Message { text: message.clone(), names: names(message), constraint: constraint(message) };
+    Failure { message: Some(Box::new(message)), cause, ..Failure::of_its_own(diagnostic) }
 }
 
 fn cause(failed: &FailedStatement) -> Cause {
@@ -81,6 +78,22 @@ fn cause(failed: &FailedStatement) -> Cause {
         return Cause::Rows;
     }
     if failed.is_constraint || failed.message.ends_with(" constraint failed") { Cause::Values } else { Cause::Other }
+}
+
+/// What SQLite's message is about, in lower case: what is missing, there already, or not as it has to be.
+fn names(message: &str) -> BTreeSet<String> {
+    let last_part = |name: &str| name.rsplit('.').next().unwrap_or_default().trim_matches(QUOTES).to_ascii_lowercase();
+    if let Some((_, all)) = message.rsplit_once(": ") {
+        return all.split(", ").map(last_part).collect();
+    }
+    let absent = message.rsplit_once(" named ");
+    let twice = || message.strip_suffix(" already exists").and_then(|it| it.split_once(' '));
+    if let Some((_, name)) = absent.or_else(twice) {
+        return BTreeSet::from([last_part(name)]);
+    }
+    let mut words = words(message);
+    words.retain(|word| !COMMON.contains(&word.as_str()) && !word.starts_with(|it: char| it.is_ascii_digit()));
+    words
 }
 
 /// The constraint that SQLite's message is about.
@@ -185,6 +198,26 @@ fn hint(diagnostic: Diagnostic, message: &str) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_message_is_about_is_named_and_nothing_else() {
+        for (message, expected) in [
+            ("no such table: main.posts", &["posts"][..]),
+            ("no such column: posts.Body", &["body"]),
+            ("error in view table: no such table: main.key", &["key"]),
+            ("table posts has no column named body", &["body"]),
+            ("UNIQUE constraint failed: posts.a, posts.b", &["a", "b"]),
+            ("table \"no\" already exists", &["no"]),
+            ("there is already a table named posts", &["posts"]),
+            ("there is already another table or index with this name: posts", &["posts"]),
+            ("foreign key mismatch - \"child\" referencing \"parent\"", &["child", "parent"]),
+            ("table posts has 2 columns but 3 values were supplied", &["posts"]),
+            ("there is already a table named key", &["key"]),
+            ("index values already exists", &["values"]),
+        ] {
+            assert_eq!(names(message).iter().collect::<Vec<_>>(), expected, "{message}");
+        }
+    }
 
     #[test]
     fn what_stands_in_the_way_of_an_alter_table_is_named() {

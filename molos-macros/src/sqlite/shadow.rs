@@ -1,6 +1,6 @@
 //! The sandbox as the shadow database that steps are checked on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use molos_runtime::__private::Changed;
 use molos_runtime::database::DatabaseError;
@@ -12,7 +12,7 @@ use crate::check::table::{Table, Unreadable};
 use crate::diagnostic::Diagnostic;
 use crate::input::Registered;
 use crate::lint::loss;
-use crate::read::file::Step;
+use crate::read::file::{Script, Step};
 use crate::sqlite::affinity::is_narrower;
 use crate::sqlite::canaries::Planter;
 use crate::sqlite::explain::explain;
@@ -51,6 +51,21 @@ impl Shadow for Sandbox {
                     .map_err(Failure::of_its_own),
             }
         })
+    }
+
+    fn run_without(&mut self, script: &Script, mut left_out: BTreeSet<usize>) -> BTreeSet<usize> {
+        let result = self.transact(|sandbox| {
+            for statement in script.statements() {
+                if !left_out.contains(&statement.offset) && sandbox.run_statement(statement).is_err() {
+                    left_out.insert(statement.offset);
+                }
+            }
+            nothing_temporary_is_left(sandbox.conn(), script).map_err(Failure::of_its_own)
+        });
+        if result.is_err() {
+            left_out.extend(script.statements().map(|statement| statement.offset));
+        }
+        left_out
     }
 
     fn effects(&self) -> Effects {

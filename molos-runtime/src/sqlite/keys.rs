@@ -69,7 +69,9 @@ fn check(conn: &Connection, table: Option<&str>) -> Result<Checked> {
         Err(error) if is_sql_error(&error) => return Ok(Checked::Unenforceable(message(&error))),
         Err(error) => return Err(error),
     };
-    let rows = statement.query_map([], reported)?.collect::<Result<_>>()?;
+    let mut rows = statement.query_map([], reported)?.collect::<Result<Vec<_>>>()?;
+    // SQLite goes through the keys row by row where there is no rowid.
+    rows.sort_by(|row, other| (&row.table, row.key).cmp(&(&other.table, other.key)));
     Ok(Checked::Rows(rows))
 }
 

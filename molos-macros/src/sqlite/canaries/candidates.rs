@@ -62,11 +62,11 @@ fn contents(declared: &str) -> &'static [Content] {
     let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
     match affinity(declared) {
         _ if declared.starts_with("bool") => &[Content::Flag],
+        _ if declared.is_empty() || declared == "any" => &[Content::Text, Content::Integer, Content::Bytes],
         Affinity::Integer => &[Content::Integer],
         Affinity::Text => &[Content::Text],
         Affinity::Real => &[Content::Real],
-        Affinity::Blob if declared.is_empty() => &[Content::Text, Content::Integer, Content::Bytes],
-        Affinity::Blob => &[Content::Bytes, Content::Text],
+        Affinity::Blob => &[Content::Bytes, Content::Text, Content::Integer],
         Affinity::Numeric if has(&["json"]) => &[Content::Json, Content::Text],
         Affinity::Numeric if has(&["date", "time"]) => &[Content::Time, Content::Integer, Content::Text],
         Affinity::Numeric => &[Content::Integer, Content::Text],

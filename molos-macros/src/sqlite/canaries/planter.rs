@@ -151,34 +151,43 @@ impl Planter {
         let table = TableToFill::read(db, name).map_err(|error| error.to_string())?;
         let Some(table) = table else { return Ok(()) };
         above.push(table.name.clone());
-        let mut results = Vec::new();
-        let mut full = None;
+        let mut first = None;
+        let mut rows: Vec<Vec<Value>> = Vec::new();
         for fill in fills {
-            let planted = match fill {
-                Fill::Full => self.try_to_plant(db, &table, *fill, above).map(|row| full = Some(row)),
-                Fill::Sparse | Fill::Half { .. } => self.try_to_plant(db, &table, *fill, above).map(drop),
-                Fill::Twin => {
-                    if let Some(row) = full.take() {
-                        self.plant_twins(db, &table, &row);
-                        self.plant_halves(db, &table, above);
-                    }
-                    continue;
+            if *fill == Fill::Twin {
+                if let Some(row) = rows.first() {
+                    self.plant_twins(db, &table, row);
                 }
-            };
-            results.push(planted);
+                if let Some(row) = rows.get(1) {
+                    self.plant_twin(db, &table, row.clone(), Apart::Case, None);
+                }
+                rows.extend(self.plant_halves(db, &table, above));
+                continue;
+            }
+            let planted = self.try_to_plant(db, &table, *fill, None, above).map(|row| rows.push(row));
+            first.get_or_insert(planted);
+        }
+        if !rows.is_empty() {
+            self.plant_missing(db, &table, &rows, above);
         }
         above.pop();
-        results.into_iter().next().unwrap_or(Ok(()))
+        first.unwrap_or(Ok(()))
     }
 
     /// Adds rows in which some columns are `NULL` and others are not: for each two, one with the first alone.
-    fn plant_halves(&mut self, db: Database<'_>, table: &TableToFill, above: &mut Vec<String>) {
-        let optional =
-            table.columns.iter().filter(|column| !column.generated && may_be_null(column, Fill::Sparse)).count();
-        for bit in 0..optional.next_power_of_two().trailing_zeros().min(MOST_BITS) {
-            for filled in [true, false] {
-                // A check may want all or none.
-                let _ = self.try_to_plant(db, table, Fill::Half { bit, filled }, above);
+    fn plant_halves(&mut self, db: Database<'_>, table: &TableToFill, above: &mut Vec<String>) -> Vec<Vec<Value>> {
+        let optional = table.written().into_iter().filter(|at| may_be_null(&table.columns[*at], Fill::Sparse)).count();
+        let bits = 0..optional.next_power_of_two().trailing_zeros().min(MOST_BITS);
+        let halves = bits.flat_map(|bit| [true, false].map(|filled| Fill::Half { bit, filled }));
+        // A check may want all or none.
+        halves.filter_map(|half| self.try_to_plant(db, table, half, None, above).ok()).collect()
+    }
+
+    /// Adds a row with a value in each column that has none in all of `rows`, where there can be one.
+    fn plant_missing(&mut self, db: Database<'_>, table: &TableToFill, rows: &[Vec<Value>], above: &mut Vec<String>) {
+        for (place, at) in table.written().into_iter().enumerate() {
+            if rows.iter().all(|row| row[place] == Value::Null) {
+                let _ = self.try_to_plant(db, table, Fill::Full, Some(at), above);
             }
         }
     }
@@ -251,11 +260,13 @@ impl Planter {
         Some(candidate.value)
     }
 
+    /// Adds a row, and returns the values of the columns that are written. Where one is `needed`, it is not `NULL`.
     fn try_to_plant(
         &mut self,
         db: Database<'_>,
         table: &TableToFill,
         fill: Fill,
+        needed: Option<usize>,
         above: &mut Vec<String>,
     ) -> Result<Vec<Value>, String> {
         let written = table.written();
@@ -289,7 +300,11 @@ impl Planter {
                 Err(error) => error.to_string(),
             };
             self.unresolved.truncate(unresolved);
-            let choices = || self.choices(table, &error, &numbers, &fills, above);
+            let choices = || {
+                let mut all = self.choices(table, &error, &numbers, &fills, above);
+                all.iter_mut().filter(|it| Some(it.of) == needed).for_each(|it| it.may_be_null = false);
+                all
+            };
             let Some(chosen) = search.go_on(&error, choices) else { return Err(error) };
             for (of, choice) in chosen {
                 if let (Choice::NewParent, Some(key)) = (choice, table.key_of(of)) {

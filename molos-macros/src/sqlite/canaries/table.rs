@@ -162,6 +162,12 @@ fn references(conn: &Connection, table: &str, columns: &[Column]) -> Result<Vec<
     // SQLite checks them from the last.
     let mut references: Vec<_> = catalog::foreign_keys(conn, table)?.into_iter().rev().map(reference).collect();
     references.retain(|key| key.from.len() == key.to.len() && !key.to.is_empty());
+    // A row always refers to itself by a key that is what it refers to.
+    let is_itself = |key: &Reference| {
+        key.parent.eq_ignore_ascii_case(table)
+            && key.from.iter().zip(&key.to).all(|(from, to)| columns[*from].name.eq_ignore_ascii_case(to))
+    };
+    references.retain(|key| !is_itself(key));
     references.sort_by_key(|key| std::cmp::Reverse(key.from.len()));
     Ok(references)
 }

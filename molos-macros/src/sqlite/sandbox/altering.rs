@@ -1,5 +1,7 @@
 //! What a statement says of tables that SQLite does not ask about.
 
+use std::collections::BTreeSet;
+
 use molos_runtime::__private::script::TokenKind;
 use molos_runtime::__private::sqlite::tokens;
 
@@ -44,6 +46,21 @@ pub(super) fn copied_whole(statement: &str) -> Option<String> {
         _ => return None,
     };
     (star == "*").then(|| name(table))
+}
+
+/// What an `INSERT … SELECT … FROM` without other queries in it names between `SELECT` and `FROM`: what it names only after
+/// that is looked at, and not copied. Nothing is known of a `*`, nor of a rowid, which is a column under another name.
+pub(super) fn copied(statement: &str) -> Option<BTreeSet<String>> {
+    let parts = parts(statement);
+    let places = |keyword: &str| {
+        let is_it = |(at, part): (usize, &String)| part.eq_ignore_ascii_case(keyword).then_some(at);
+        parts.iter().enumerate().filter_map(is_it).collect::<Vec<_>>()
+    };
+    let (selects, froms) = (places("select"), places("from"));
+    let ([select], [from, ..]) = (selects.as_slice(), froms.as_slice()) else { return None };
+    let copied: BTreeSet<String> = parts.get(select + 1..*from)?.iter().map(|part| name(part)).collect();
+    let is_vague = ["*", "rowid", "_rowid_", "oid"].iter().any(|part| copied.contains(*part));
+    (!is_vague && parts.first()?.eq_ignore_ascii_case("insert")).then_some(copied)
 }
 
 /// The words, names and signs of a statement.
@@ -97,5 +114,16 @@ mod tests {
         assert_eq!(copied("INSERT INTO a SELECT * FROM main.[B c] WHERE 1"), "b c");
         assert_eq!(copied("INSERT INTO a VALUES (1)"), "");
         assert_eq!(copied("INSERT INTO a SELECT b FROM c"), "");
+    }
+
+    #[test]
+    fn what_is_looked_at_is_not_copied() {
+        let read = |sql| copied(sql).map(|names| names.contains("b"));
+        assert_eq!(read("INSERT INTO t SELECT a, 'x' FROM s WHERE b IS NOT NULL"), Some(false));
+        assert_eq!(read("INSERT INTO t SELECT a, upper(\"B\") FROM s"), Some(true));
+        assert_eq!(read("INSERT INTO t SELECT a, s.*, 1 FROM s WHERE b"), None);
+        assert_eq!(read("INSERT INTO t SELECT rowid FROM s WHERE b"), None);
+        assert_eq!(read("INSERT INTO t SELECT a, (SELECT 1 FROM b) FROM s"), None);
+        assert_eq!(read("UPDATE t SET a = b"), None);
     }
 }

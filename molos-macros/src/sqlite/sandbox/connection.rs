@@ -32,6 +32,14 @@ impl Sandbox {
         result
     }
 
+    /// Runs one statement, inside of the open transaction.
+    pub(crate) fn run_statement(&mut self, statement: Statement<'_>) -> Result<(), DatabaseError> {
+        self.begin_watching();
+        let result = ready(self.execute(statement));
+        self.end_watching();
+        result
+    }
+
     /// Runs a step and checks the foreign keys after it, inside of the open transaction.
     pub(crate) fn apply(&mut self, migration: &Migration<'_>, direction: Direction) -> Result<(), Error> {
         let settings = self.settings;
@@ -53,6 +61,7 @@ fn failed_statement(statement: Statement<'_>, error: &DatabaseError) -> FailedSt
     let cause = error.source.source().and_then(|source| source.downcast_ref::<rusqlite::Error>());
     let code = cause.and_then(rusqlite::Error::sqlite_error_code);
     FailedStatement {
+        statement: statement.offset,
         offset: statement.offset + error.offset.unwrap_or_default(),
         message: error.source.to_string(),
         is_constraint: code == Some(ErrorCode::ConstraintViolation),

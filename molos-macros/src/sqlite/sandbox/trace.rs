@@ -8,7 +8,7 @@ use molos_runtime::__private::sqlite::Change;
 
 use crate::check::lineage::{Event, TableEvent};
 use crate::check::shadow::Effects;
-use crate::sqlite::sandbox::altering::{altering, copied_whole};
+use crate::sqlite::sandbox::altering::{altering, copied, copied_whole};
 
 /// What the sandbox saw of the script that ran last.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub(crate) struct Trace {
 /// A statement that failed, as the connection says it.
 #[derive(Clone, Debug)]
 pub(crate) struct FailedStatement {
+    /// The byte of the script that it starts at.
+    pub(crate) statement: usize,
     /// The byte of the script that it is about.
     pub(crate) offset: usize,
     /// SQLite's own message.
@@ -95,7 +97,10 @@ impl State {
     /// Takes note of a statement that has run.
     pub(super) fn ran(&mut self, statement: &str) {
         let whole = self.reads.is_empty().then(|| copied_whole(statement)).flatten().map(|table| (table, None));
-        let reads = self.reads.iter().map(|(table, column)| (table.clone(), Some(column.clone()))).chain(whole);
+        let copied = copied(statement);
+        let is_copied = |(_, column): &&(String, String)| copied.as_ref().is_none_or(|copied| copied.contains(column));
+        let reads = self.reads.iter().filter(is_copied).map(|(table, column)| (table.clone(), Some(column.clone())));
+        let reads = reads.chain(whole);
         let into = |(table, column): (String, Option<String>)| {
             let read = move |into: &String| TableEvent::Read {
                 table: table.clone(),

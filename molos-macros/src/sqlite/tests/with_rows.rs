@@ -623,7 +623,7 @@ fn rows_of_the_programs_own_are_tried_where_none_can_be_made_up() {
     let options = format!("rows = {{ \"Halves\" => \"{row}\" }}").replace("\\'", "'");
     assert_eq!(findings_with(&options, &[halves]), [""; 0]);
     for (script, expected) in [
-        ("ALTER TABLE halves ADD COLUMN b TEXT NOT NULL", "2: fails-on-rows"),
+        ("ALTER TABLE halves ADD COLUMN b TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP", "2: fails-on-rows"),
         ("DELETE FROM halves", "2: data-loss halves"),
         ("ALTER TABLE halves RENAME TO n", "2: rename-table halves"),
     ] {
@@ -635,4 +635,92 @@ fn rows_of_the_programs_own_are_tried_where_none_can_be_made_up() {
 fn findings_are_in_the_order_of_the_files() {
     let found = findings_in(&[SHOP, "CREATE UNIQUE INDEX i ON users (name)", "ALTER TABLE users DROP COLUMN since"]);
     assert_eq!(found, ["2: fails-on-rows", "3: drop-column users.since"]);
+}
+
+#[test]
+fn after_a_step_that_only_rows_without_twins_take_there_are_twins_again() {
+    let emails = "CREATE TABLE emails (email TEXT UNIQUE, note TEXT NOT NULL)";
+    let lower = "UPDATE emails SET email = lower(email)";
+    let delete = "DELETE FROM emails WHERE rowid NOT IN (SELECT min(rowid) FROM emails GROUP BY email)";
+    assert_eq!(findings_in(&[emails, lower, delete]), ["2: fails-on-rows", "3: data-loss emails"]);
+    let of_twins = "DELETE FROM emails WHERE rowid NOT IN (SELECT min(rowid) FROM emails GROUP BY note)";
+    assert_eq!(findings_in(&[emails, lower, of_twins]), ["2: fails-on-rows", "3: data-loss emails"]);
+}
+
+#[test]
+fn a_column_that_no_value_fills_is_named() {
+    let never =
+        "CREATE TABLE odd (id INTEGER PRIMARY KEY, word TEXT CHECK (word GLOB '[q]*[!a-z]z' AND instr(word, id)))";
+    assert_eq!(findings_in(&[never]), ["1: not tried: no value could be made up for `odd.word`"]);
+    let bytes = "CREATE TABLE odd (a BLOB, b TEXT AS (a) STORED, CHECK (b <> a))";
+    assert_eq!(findings_in(&[bytes, "DELETE FROM odd WHERE a IS NOT NULL"]), ["2: data-loss odd"]);
+}
+
+#[test]
+fn a_table_that_takes_no_row_after_a_step_that_failed_is_named() {
+    let table = "CREATE TABLE t (a TEXT PRIMARY KEY, b INTEGER NOT NULL CHECK (b IN ('x', 'y')))";
+    let refers = "CREATE TABLE u (a TEXT PRIMARY KEY, b INTEGER NOT NULL REFERENCES u (a) CHECK (b IN ('x', 'y'))); \
+                  INSERT INTO u SELECT * FROM t; DROP TABLE t; ALTER TABLE u RENAME TO t";
+    let expected = [
+        "2: fails-on-rows",
+        "2: not tried: no rows could be made up for `t`: CHECK constraint failed: b IN ('x', 'y')",
+    ];
+    assert_eq!(findings_in(&[table, refers, "DELETE FROM t"]), expected);
+}
+
+#[test]
+fn a_column_of_any_type_has_texts_that_differ_in_case() {
+    let any = "CREATE TABLE t (a ANY PRIMARY KEY) STRICT";
+    let rebuild = "CREATE TABLE u (a ANY COLLATE NOCASE PRIMARY KEY) STRICT; INSERT OR IGNORE INTO u SELECT a FROM t; \
+                   DROP TABLE t; ALTER TABLE u RENAME TO t";
+    assert_eq!(findings_in(&[any, rebuild]), ["2: data-loss t"]);
+}
+
+#[test]
+fn a_row_is_there_though_nothing_refers_to_it_any_more() {
+    let nodes = "CREATE TABLE nodes (id INTEGER PRIMARY KEY, word TEXT, parent TEXT REFERENCES nodes (id), \
+                 CHECK (word IN ('a', 'b', 'x')))";
+    let rebuild = "CREATE TABLE n (id INTEGER PRIMARY KEY, word TEXT, CHECK (word IN ('a', 'b', 'x'))); \
+                   INSERT INTO n SELECT id, word FROM nodes; DROP TABLE nodes; ALTER TABLE n RENAME TO nodes";
+    assert_eq!(findings_in(&[nodes, rebuild]), ["2: drop-column nodes.parent"]);
+    assert_eq!(findings_in(&[nodes, "ALTER TABLE nodes DROP COLUMN parent"]), ["2: drop-column nodes.parent"]);
+}
+
+#[test]
+fn rows_that_a_migration_inserts_stand_for_no_users() {
+    let selves = "CREATE TABLE selves (id INTEGER PRIMARY KEY REFERENCES selves (id)); INSERT INTO selves VALUES (1)";
+    assert_eq!(findings_in(&[selves, "DELETE FROM selves"]), ["2: data-loss selves"]);
+    let odd = "CREATE TABLE odd (a TEXT NOT NULL CHECK (a = upper(a) || lower(a))); INSERT INTO odd VALUES ('')";
+    let untried = "1: not tried: no rows could be made up for `odd`: CHECK constraint failed: a = upper(a) || lower(a)";
+    assert_eq!(findings_in(&[odd]), [untried]);
+}
+
+#[test]
+fn a_column_that_a_copy_only_looks_at_is_left_behind() {
+    let copy = |selected: &str| {
+        format!(
+            "CREATE TABLE o (id INTEGER PRIMARY KEY, meta TEXT); INSERT INTO o SELECT id, {selected} FROM orders \
+             WHERE meta IS NOT NULL OR meta IS NULL; DROP TABLE orders; ALTER TABLE o RENAME TO orders"
+        )
+    };
+    let orders = "CREATE TABLE orders (id INTEGER PRIMARY KEY, meta TEXT)";
+    assert_eq!(findings_in(&[orders, &copy("''")]), ["2: data-loss orders.meta"]);
+    assert_eq!(findings_in(&[orders, &copy("iif(meta IS NULL, '', meta)")]), [""; 0]);
+    assert_eq!(findings_in(&[orders, &copy("iif(meta = 'new', 1, 0)")]), [""; 0]);
+}
+
+#[test]
+fn a_column_that_was_added_with_a_default_may_be_null() {
+    let added = "ALTER TABLE t ADD COLUMN word TEXT DEFAULT ''";
+    let copied = "CREATE TABLE n (word TEXT NOT NULL); INSERT INTO n SELECT word FROM t";
+    assert_eq!(findings_in(&["CREATE TABLE t (id INTEGER PRIMARY KEY)", added, copied]), ["3: fails-on-rows"]);
+}
+
+#[test]
+fn a_flag_that_moved_before_its_name_was_given_to_another_is_not_lost() {
+    let table = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag BOOLEAN)";
+    let twice = "CREATE TABLE u (id INTEGER PRIMARY KEY, mark BOOLEAN); INSERT INTO u SELECT id, flag FROM t; DROP TABLE t; \
+        ALTER TABLE u RENAME TO t; CREATE TABLE u (id INTEGER PRIMARY KEY, mark BOOLEAN, flag TEXT); \
+        INSERT INTO u (id, mark) SELECT id, mark FROM t; DROP TABLE t; ALTER TABLE u RENAME TO t";
+    assert_eq!(findings_in(&[table, twice]), ["2: rename-column t.flag"]);
 }

@@ -246,9 +246,10 @@ impl Trial<'_> {
             }
             // It may be one that a later file makes enforceable.
             _ if is_unenforceable(error) => return Ok(Seen::Unenforceable),
-            ErrorKind::ForeignKeys { .. } => {
-                risks.iter().flatten().find(|risk| matches!(risk, Unprovable::Dangling | Unprovable::Value))
-            }
+            ErrorKind::ForeignKeys { .. } => risks
+                .iter()
+                .flatten()
+                .find(|risk| matches!(risk, Unprovable::Dangling | Unprovable::Value | Unprovable::NullKey)),
             // A deferred key is looked at when the transaction ends.
             _ if reasons(error) == [Unprovable::Dangling] => {
                 risks.iter().flatten().find(|risk| **risk == Unprovable::Dangling)
@@ -267,7 +268,16 @@ impl Trial<'_> {
         }
         let findings = self.checked.findings.iter().filter(|it| it.version == version(at));
         let of_loss = findings.filter(|it| [DATA_LOSS, DROP_COLUMN, DROP_TABLE, NARROW_TYPE].contains(&it.lint));
-        let said: BTreeSet<String> = of_loss.map(|it| it.subject.to_lowercase()).collect();
+        // A column that the file has renamed before is taken under its new name.
+        let said: BTreeSet<String> = of_loss
+            .flat_map(|it| {
+                let taken = it.takes.clone().map(|(table, column)| match column {
+                    Some(column) => format!("{table}.{column}"),
+                    None => table,
+                });
+                taken.into_iter().chain([it.subject.clone()]).map(|name| name.to_lowercase())
+            })
+            .collect();
         let narrowed = self.checked.findings.iter().any(|it| it.version == version(at) && it.lint == NARROW_TYPE);
         let name_of = |loss: &Loss| match &loss.column {
             Some(column) => format!("{}.{column}", loss.table).to_lowercase(),
@@ -366,7 +376,7 @@ fn reasons(error: &Error) -> &'static [Unprovable] {
     while let Some(error) = source {
         if let Some(error) = error.downcast_ref::<molos_runtime::rusqlite::Error>() {
             return match error.sqlite_error().map(|error| error.extended_code) {
-                Some(ffi::SQLITE_CONSTRAINT_CHECK) => &[Check, Seed],
+                Some(ffi::SQLITE_CONSTRAINT_CHECK) => &[Check, Seed, Type],
                 Some(ffi::SQLITE_CONSTRAINT_DATATYPE | ffi::SQLITE_MISMATCH) => &[Type],
                 Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => &[Seed, Value, Type],
                 Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => &[Dangling],
@@ -441,8 +451,17 @@ fn taken_from(table: &Table, old: &Rows, (new, now): (&Table, &Rows), flow: &Flo
             !is_within(&had, &has)
         };
         let is_overwritten = |other: Id| values_of(old, other) != values_of(now, other);
-        let is_in =
-            |other: &Column| other.id != id && is_overwritten(other.id) && is_within(&had, &values_of(now, other.id));
+        // A column of numbers makes numbers of texts.
+        let as_numbers = |values: &BTreeMap<String, usize>| {
+            let mut counts = BTreeMap::new();
+            for (value, count) in values {
+                *counts.entry(value.parse().map_or_else(|_| value.clone(), |it: i64| it.to_string())).or_default() +=
+                    count;
+            }
+            counts
+        };
+        let is_moved = |now: &BTreeMap<String, usize>| is_within(&as_numbers(&had), &as_numbers(now));
+        let is_in = |other: &Column| other.id != id && is_overwritten(other.id) && is_moved(&values_of(now, other.id));
         let into = if is_lost && new.written().any(is_in) { &mut moved } else { &mut gone };
         into.extend(is_lost.then_some((table.id, Some(id))));
     }

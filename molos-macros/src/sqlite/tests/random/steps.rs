@@ -186,9 +186,13 @@ impl Action {
                 let id = schema.add_column(&mut table, &ColumnSeed { check: None, ..seed.clone() });
                 let column = schema.column(&table, table.column(id)?)?;
                 let sql = format!("ALTER TABLE {} ADD COLUMN {column}", quoted(&table.name));
+                // What a default refers to may be there, or not.
+                let refers = seed.references.and(seed.default).map(|_| Unprovable::Value);
+                let takes_null = matches!(table.key, Key::Columns(_)) && seed.generated.is_some();
+                let risks = refers.into_iter().chain(takes_null.then_some(Unprovable::NullKey)).collect();
                 let id = table.id;
                 *schema.table_mut(id)? = table;
-                one(sql)
+                Some(vec![(sql, risks)])
             }
             Self::DropColumn(at, column) => {
                 let table = schema.pick(*at)?.clone();
@@ -211,7 +215,7 @@ impl Action {
                         condition.replace("{0}", "{1}")
                     ),
                 };
-                let is_by_value = *unique && part.contains("substr");
+                let is_by_value = *unique && (part.contains("substr") || condition.contains("'a'"));
                 let is_text = [first, second].iter().all(|id| table.column(*id).is_some_and(is_text));
                 let of_type = (*unique && !is_text).then_some(Unprovable::Type);
                 let risks = is_by_value.then_some(Unprovable::Value).into_iter().chain(of_type).collect();
@@ -281,20 +285,24 @@ impl Action {
                 let rows: Vec<String> = (0..*count).map(row).collect();
                 let name = quoted(&table.name);
                 let insert = format!("INSERT{or} INTO {name} ({}) VALUES {}", columns.join(", "), rows.join(", "));
-                if *or == " OR REPLACE" && !after_delete {
+                if *or == " OR REPLACE" && (!after_delete || schema.fires()) {
                     flow.by_value.insert(table.id);
                 }
                 flow.fire(schema, table.id);
                 let delete = after_delete.then(|| (format!("DELETE FROM {name}"), Risks::new()));
-                let risks =
-                    if *or == " OR REPLACE" { [Unprovable::Seed, Unprovable::Dangling] } else { [Unprovable::Seed; 2] };
-                Some(delete.into_iter().chain([(insert, risks.into())]).collect())
+                let is_risky = *or == " OR REPLACE" || schema.fires();
+                let risks = is_risky.then_some(Unprovable::Dangling).into_iter().chain([Unprovable::Seed]);
+                Some(delete.into_iter().chain([(insert, risks.collect())]).collect())
             }
             Self::DeleteTwins { table, columns: (first, second) } => {
                 let table = schema.pick(*table).filter(|table| !table.without_rowid)?.clone();
-                let (name, first, second) =
-                    (quoted(&table.name), quoted(&table.pick(*first).name), quoted(&table.pick(*second).name));
+                let (first, second) = (table.pick(*first), table.pick(*second));
+                // An expression over values of another type may make some alike.
+                let is_odd =
+                    |column: &Column| column.generated.is_some_and(|(_, of)| !table.column(of).is_some_and(is_text));
+                flow.by_value.extend((is_odd(first) || is_odd(second)).then_some(table.id));
                 flow.fire(schema, table.id);
+                let (name, first, second) = (quoted(&table.name), quoted(&first.name), quoted(&second.name));
                 let kept = format!("SELECT min(rowid) FROM {name} GROUP BY {first}, {second}");
                 one(format!("DELETE FROM {name} WHERE rowid NOT IN ({kept})"))
             }
@@ -494,6 +502,11 @@ impl Change {
             Self::Retype(at, declared) => {
                 let (id, is_known) = (new.pick(*at).id, !new.strict || STRICT_TYPES.contains(declared));
                 let is_id = new.columns[0].id == id && new.has_numbers();
+                // What a check says of a value depends on its type.
+                let is_checked = new.checks.iter().any(|(_, columns)| columns.contains(&id));
+                risks.extend(is_checked.then_some(Unprovable::Type));
+                let is_key = new.column(id)?.references.is_some();
+                risks.extend(is_key.then_some(Unprovable::Dangling));
                 let column = new.columns.iter_mut().find(|column| column.id == id)?;
                 column.declared = if is_known && !is_id { declared } else { column.declared };
             }
@@ -518,7 +531,9 @@ impl Change {
             }
             Self::Collate(at, collation) => {
                 let id = new.pick(*at).id;
-                new.columns.iter_mut().find(|column| column.id == id)?.collation = Some(collation);
+                let column = new.columns.iter_mut().find(|column| column.id == id)?;
+                risks.extend((!is_text(column)).then_some(Unprovable::Type));
+                column.collation = Some(collation);
             }
             Self::References(at, parent, action) => {
                 let (id, parent) = (new.pick(*at).id, schema.pick(*parent)?);

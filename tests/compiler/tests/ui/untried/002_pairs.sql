@@ -1,0 +1,4 @@
+CREATE TABLE pairs (
+    id    INTEGER PRIMARY KEY,
+    words TEXT CHECK (words = upper(words) || lower(words))
+);
