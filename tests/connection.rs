@@ -83,6 +83,23 @@ fn every_setting_is_put_back_after_success_failure_and_panic() {
 }
 
 #[test]
+fn what_the_connection_does_not_have_is_named_with_what_to_do() {
+    for (sql, missing) in [
+        ("SELECT shout('a')", "no such function: shout"),
+        ("CREATE TABLE t (a COLLATE loud); CREATE INDEX i ON t (a)", "no such collation sequence: loud"),
+        ("CREATE VIRTUAL TABLE t USING vec0(a float[3])", "no such module: vec0"),
+    ] {
+        let list = [Migration::new(1, "loud", sql)];
+        let mut conn = Connection::open_in_memory().expect("a database");
+        let error = Migrations::new("app", "migrations", &list).migrate(&mut conn).expect_err(sql);
+        assert!(matches!(error.kind(), ErrorKind::Unregistered), "{error:?}");
+        let text = format!("{error:#}");
+        assert!(text.starts_with("migration 1 (loud) uses what is not registered with this connection: no such"));
+        assert!(text.contains(missing) && text.contains("help: register it with each connection"), "{text}");
+    }
+}
+
+#[test]
 fn hooks_and_functions_are_called_before_within_and_after() {
     let list = list();
     let migrations = Migrations::new("app", "migrations", &list);

@@ -148,8 +148,11 @@ impl TableRows {
 
     /// Whether a canary is missing, and not only made into another row.
     fn lost_rows(&self, after: &Self, change: &Change) -> bool {
-        let is_there = |column: &String| after.columns.contains(column);
-        // A row may be referred to in a column that is gone. It is known by what is in the others, if anything is.
+        let is_unread = |column: &String| matches!(change, Change::MadeAnew { unread, .. } if unread.contains(column));
+        let any_unread = after.columns.iter().any(is_unread);
+        let is_there = |column: &String| after.columns.contains(column) && !is_unread(column);
+        // A row may be referred to in a column that is gone, or have nothing but a value that was left behind. It is known
+        // by what is in the others, if anything is.
         let remaining: Vec<BTreeSet<&String>> =
             self.canaries.iter().map(|row| self.marks_in(row, is_there).collect()).collect();
         let (known, all) = (counts(remaining.iter().flatten().copied()), counts(self.all_marks()));
@@ -157,7 +160,7 @@ impl TableRows {
         let is_gone = |(row, remaining): (&Canary, &BTreeSet<&String>)| {
             let is_fewer = |mark: &&String, before: &BTreeMap<&String, usize>| now.get(mark) < before.get(mark);
             if remaining.is_empty() {
-                !row.marks.is_empty() && row.marks.iter().all(|mark| is_fewer(&mark, &all))
+                !any_unread && !row.marks.is_empty() && row.marks.iter().all(|mark| is_fewer(&mark, &all))
             } else {
                 remaining.iter().all(|mark| is_fewer(mark, &known))
             }

@@ -20,6 +20,8 @@ pub enum Failure {
     Busy,
     /// The statement cannot be run on this database.
     Statement,
+    /// The statement uses a function, a collation or a module that this connection does not have.
+    Unregistered,
     /// The statement, or the program's function, ended the transaction.
     TransactionEnded,
     /// A row still refers to nothing when the transaction ends.

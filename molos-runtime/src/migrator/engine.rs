@@ -166,6 +166,7 @@ pub(crate) fn script_failed<DB: Database>(
     match error.failure {
         Failure::TransactionEnded => of_step(ErrorKind::TransactionEnded),
         Failure::Statement => of_step(ErrorKind::Statement { direction }).because(error.source),
+        Failure::Unregistered => of_step(ErrorKind::Unregistered).because(error.source),
         failure => of_step(kind_of(failure)).because(error.source),
     }
 }
@@ -278,7 +279,9 @@ fn kind_of(failure: Failure) -> ErrorKind {
         Failure::Busy => ErrorKind::Busy { waited: Duration::ZERO },
         Failure::TransactionEnded => ErrorKind::TransactionEnded,
         Failure::History(problem) => ErrorKind::History(problem),
-        Failure::Statement | Failure::DeferredKey => ErrorKind::Database(DatabaseFailure::Other),
+        Failure::Statement | Failure::Unregistered | Failure::DeferredKey => {
+            ErrorKind::Database(DatabaseFailure::Other)
+        }
         Failure::Database(failure) => ErrorKind::Database(failure),
     }
 }

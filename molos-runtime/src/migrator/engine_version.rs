@@ -2,7 +2,7 @@
 //! before anything is run, it shows beside the database what it can do.
 
 use super::engine::{failed, script_failed};
-use crate::database::{Database, Failure, Inspect as _};
+use crate::database::{Database, DatabaseError, Failure, Inspect as _};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::migration::{Direction, Migration};
 use crate::model::sets::SetHistory;
@@ -21,7 +21,9 @@ pub(crate) async fn check<DB: Database>(conn: &mut DB::Handle<'_>, sets: &[SetHi
     let scripts: Vec<_> = steps.iter().filter_map(|step| step.script(Direction::Up)).collect();
     let rejected = conn.first_rejected(&scripts).await;
     let rejected = rejected.map_err(|error| failed("trying the migrations on this version of the engine", error))?;
-    let Some((at, error)) = rejected.filter(|(_, error)| error.failure == Failure::Statement) else { return Ok(()) };
+    let is_unknown =
+        |(_, error): &(usize, DatabaseError)| matches!(error.failure, Failure::Statement | Failure::Unregistered);
+    let Some((at, error)) = rejected.filter(is_unknown) else { return Ok(()) };
     let Some(step) = steps.get(at) else { return Ok(()) };
     let (running, checked_on) = (DB::version_name(running), DB::version_name(newest));
     let kind = ErrorKind::OlderEngine { database: DB::NAME, running, checked_on, remedy: DB::UPGRADE };

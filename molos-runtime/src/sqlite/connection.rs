@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LE
 use rusqlite::{Batch, Connection, ErrorCode, ffi};
 
 use super::copy::file_of;
-use super::error::{is_interrupt, offset_in};
+use super::error::{is_interrupt, is_unregistered, offset_in};
 use super::keys::violations_of;
 use super::{Handle, Hook, Sqlite};
 use crate::database::{DatabaseError, Failure, Run, Transact, Violations};
@@ -195,9 +195,10 @@ fn execute(conn: &Connection, statement: &str) -> Result<(), DatabaseError> {
     }
     run_statement(conn, statement).map_err(|error| {
         let offset = Some(offset_in(statement, &error));
+        let of_statement = if is_unregistered(&error) { Failure::Unregistered } else { Failure::Statement };
         let error = DatabaseError::from(error);
         // A full disk is not the statement's fault: whatever SQLite has a code of its own for keeps its kind.
-        let failure = if error.failure == DatabaseFailure::Other.into() { Failure::Statement } else { error.failure };
+        let failure = if error.failure == DatabaseFailure::Other.into() { of_statement } else { error.failure };
         DatabaseError { failure, offset, ..error }
     })
 }

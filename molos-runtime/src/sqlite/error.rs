@@ -27,6 +27,13 @@ pub(super) fn is_unknown_function(error: &rusqlite::Error) -> bool {
     message(error).starts_with("no such function: ")
 }
 
+/// Whether a statement uses something that a program may register with a connection, and that this one does not have.
+pub(super) fn is_unregistered(error: &rusqlite::Error) -> bool {
+    let message = message(error);
+    let has = ["no such collation sequence: ", "no such module: "].iter().any(|start| message.starts_with(start));
+    has || is_unknown_function(error)
+}
+
 /// Whether SQLite could not make sense of a statement, in the schema that there is.
 pub(super) fn is_sql_error(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqlInputError { .. }) || error.sqlite_error_code() == Some(ErrorCode::Unknown)

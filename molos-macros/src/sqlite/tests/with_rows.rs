@@ -724,3 +724,11 @@ fn a_flag_that_moved_before_its_name_was_given_to_another_is_not_lost() {
         INSERT INTO u (id, mark) SELECT id, mark FROM t; DROP TABLE t; ALTER TABLE u RENAME TO t";
     assert_eq!(findings_in(&[table, twice]), ["2: rename-column t.flag"]);
 }
+
+#[test]
+fn a_row_is_there_though_its_only_value_was_left_behind() {
+    let words = "CREATE TABLE words (word TEXT)";
+    let rebuild = "CREATE TABLE w (word TEXT); INSERT INTO w SELECT NULL FROM words; DROP TABLE words; ALTER TABLE w RENAME TO words";
+    assert_eq!(findings_in(&[words, rebuild]), ["2: data-loss words.word"]);
+    assert_eq!(findings_in(&[words, &rebuild.replace("FROM words", "FROM words LIMIT 1")]), ["2: data-loss words"]);
+}

@@ -20,6 +20,9 @@ pub enum ErrorKind {
         /// Which of the migration's scripts it is in.
         direction: Direction,
     },
+    /// A statement of a migration uses an SQL function, a collation or a virtual-table module that the program has not
+    /// registered with this connection.
+    Unregistered,
     /// The program's own function that belongs to a migration failed.
     Hook,
     /// A migration, or its hook, ended the transaction that it was run in, so that it can no longer be undone.

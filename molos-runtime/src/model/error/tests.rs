@@ -25,6 +25,7 @@ fn all() -> Vec<Error> {
     let mut kinds = vec![
         ErrorKind::Statement { direction: Direction::Up },
         ErrorKind::Statement { direction: Direction::Down },
+        ErrorKind::Unregistered,
         ErrorKind::Hook,
         ErrorKind::TransactionEnded,
         ErrorKind::ForeignKeys { steps: steps(), violations: violations() },

@@ -40,6 +40,7 @@ fn title(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
     match error.kind() {
         ErrorKind::Statement { direction: Direction::Up } => write!(f, "{step} failed"),
         ErrorKind::Statement { direction: Direction::Down } => write!(f, "{step} failed to roll back"),
+        ErrorKind::Unregistered => write!(f, "{step} uses what is not registered with this connection"),
         ErrorKind::Hook => write!(f, "the hook of {step} failed"),
         ErrorKind::TransactionEnded => write!(f, "{step} ended the transaction it was run in"),
         ErrorKind::ForeignKeys { steps, violations } => {
@@ -264,6 +265,9 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
         }
         ErrorKind::Statement { direction: Direction::Down } => {
             "what this call had not committed is undone; correct the down migration and roll back again"
+        }
+        ErrorKind::Unregistered => {
+            "register it with each connection that migrates, before that; what this call had not committed is undone"
         }
         ErrorKind::Hook => "what this call had not committed is undone; correct the hook and run again",
         ErrorKind::TransactionEnded => "remove its BEGIN, COMMIT or ROLLBACK, and restore the database from a backup",
