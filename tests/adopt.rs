@@ -6,7 +6,7 @@ mod fixtures;
 use molos::rusqlite::Connection;
 use molos::{Candidate, Error, ErrorKind, Migration, Migrations, Migrator, OtherHistoryProblem, Tool};
 
-use fixtures::{dbmate, diesel_text, drizzle, goose, refinery, up_down};
+use fixtures::{dbmate, diesel_text, drizzle, goose, refinery, sql_migrate, up_down};
 
 type Done = std::result::Result<(), Box<dyn std::error::Error>>;
 
@@ -35,6 +35,10 @@ const GOOSE: &str = "CREATE TABLE goose_db_version (
     tstamp TIMESTAMP DEFAULT (datetime('now'))
 );
 INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1);";
+
+const SQL_MIGRATE: &str =
+    "CREATE TABLE \"gorp_migrations\" (\"id\" varchar(255) not null primary key, \"applied_at\" datetime);
+INSERT INTO gorp_migrations VALUES ('1_people.sql', '2024-01-16 09:00:00'), ('2_age.sql', '2024-01-16 09:00:00');";
 
 const DBMATE: &str = "CREATE TABLE schema_migrations (version varchar(128) primary key);";
 
@@ -200,6 +204,27 @@ fn a_history_of_other_files_is_not_believed() {
         refused(&up_down::MIGRATIONS, 2, &dirty),
         OtherHistoryProblem::Unfinished { version: 20_240_220_110_000, .. }
     ));
+}
+
+#[test]
+fn sql_migrate_notes_the_names_of_files() -> Done {
+    let mut conn = made_by_another_tool(&sql_migrate::MIGRATIONS, 2, SQL_MIGRATE);
+    let adopted = Migrator::new(&sql_migrate::MIGRATIONS).adopt(&mut conn)?;
+    assert_eq!((adopted.sets()[0].version, adopted.sets()[0].tool), (2, Some(Tool::SqlMigrate)));
+    let of_another = SQL_MIGRATE.replace("2_age", "2_size");
+    let mut conn = made_by_another_tool(&sql_migrate::MIGRATIONS, 2, &of_another);
+    let error = text(Migrator::new(&sql_migrate::MIGRATIONS).adopt(&mut conn));
+    assert!(error.contains("version 2 is \"size\" in it, and \"age\" in this program"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_new_file_with_a_user_version_of_the_programs_own_is_new() -> Done {
+    let mut conn = made_by_another_tool(&refinery::MIGRATIONS, 0, "PRAGMA user_version = 7");
+    let migrator = Migrator::new(&refinery::MIGRATIONS);
+    assert!(migrator.adopt(&mut conn)?.sets().is_empty());
+    assert_eq!(migrator.migrate(&mut conn)?.steps().len(), refinery::MIGRATIONS.len());
+    Ok(())
 }
 
 #[test]

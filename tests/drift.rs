@@ -166,8 +166,9 @@ fn adopting_at_each_start_does_no_harm() -> Done {
     );
     conn.pragma_update(None, "user_version", 2)?;
     assert!(
-        matches!(migrator.adopt(&mut conn), Err(ref error) if matches!(error.kind(), ErrorKind::NotAdopted { .. }))
+        matches!(migrator.adopt_from(&mut conn, Tool::RusqliteMigration), Err(ref error) if matches!(error.kind(), ErrorKind::NotAdopted { .. }))
     );
+    assert_eq!(migrator.adopt(&mut conn)?.to_string(), "nothing to adopt");
     Ok(())
 }
 

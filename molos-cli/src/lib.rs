@@ -325,6 +325,7 @@ enum FromTool {
     Drizzle,
     Goose,
     Dbmate,
+    SqlMigrate,
     GolangMigrate,
 }
 
@@ -338,6 +339,7 @@ impl FromTool {
             Self::Drizzle => Tool::Drizzle,
             Self::Goose => Tool::Goose,
             Self::Dbmate => Tool::Dbmate,
+            Self::SqlMigrate => Tool::SqlMigrate,
             Self::GolangMigrate => Tool::GolangMigrate,
         }
     }

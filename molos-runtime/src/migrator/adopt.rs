@@ -34,7 +34,7 @@ impl<DB: Schemas> Migrator<'_, DB> {
     /// that leads to its schema, and those before it, count as applied from then on. Nothing is run, and the history of the
     /// other tool stays as it is.
     ///
-    /// If there is a history of refinery, sqlx, diesel, drizzle, goose, dbmate or golang-migrate, it has to agree with the
+    /// If there is a history of refinery, sqlx, diesel, drizzle, goose, dbmate, sql-migrate or golang-migrate, it has to agree with the
     /// schema and with the files: in versions, names and checksums, as far as that tool keeps them. `PRAGMA user_version`,
     /// which `rusqlite_migration` counts in and others use for something else, decides between migrations of one schema.
     /// With [`adopt_at`](Self::adopt_at), or with several sets, no history is looked at.
@@ -132,7 +132,9 @@ impl<DB: Schemas> Migrator<'_, DB> {
         let owners = Owners::new(&sets, &replayed);
         let part = |schema: &Schema, at| schema.part(|object| owners.owner(&object.table) == Some(at));
         let parts: Vec<Schema> = (0..sets.len()).map(|at| part(&found, at)).collect();
-        let is_claimed = matches!(evidence, Evidence::Version(_)) || claims.iter().any(|claim| !claim.is_empty());
+        let is_believed = |claim: &Claim| !claim.is_doubtful || evidence != Evidence::AnyTool;
+        let is_claimed = matches!(evidence, Evidence::Version(_))
+            || claims.iter().any(|claim| !claim.is_empty() && is_believed(claim));
         let mut adopted = Vec::new();
         for (at, ((SetHistory { set, history }, steps), found)) in sets.iter().zip(&all).zip(&parts).enumerate() {
             // Of a set that is not there at all, everything is pending, unless something says otherwise; and a set without

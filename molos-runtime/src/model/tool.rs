@@ -18,6 +18,8 @@ pub enum Tool {
     Goose,
     /// `schema_migrations`, with a row for each migration.
     Dbmate,
+    /// `gorp_migrations`.
+    SqlMigrate,
     /// `schema_migrations`, with one row and a column `dirty`.
     GolangMigrate,
     /// `PRAGMA user_version`, which many programs use for something else: of several histories, the last to be believed.
@@ -33,6 +35,7 @@ impl fmt::Display for Tool {
             Self::Drizzle => "drizzle",
             Self::Goose => "goose",
             Self::Dbmate => "dbmate",
+            Self::SqlMigrate => "sql-migrate",
             Self::GolangMigrate => "golang-migrate",
             Self::RusqliteMigration => "rusqlite_migration",
         })

@@ -143,6 +143,7 @@ const OTHER_HISTORIES: &[&str] = &[
     "__diesel_schema_migrations",
     "__drizzle_migrations",
     "_sqlx_migrations",
+    "gorp_migrations",
     "refinery_schema_history",
     "schema_migrations",
     "goose_db_version",

@@ -5,6 +5,7 @@ use rusqlite::{Connection, ErrorCode, Result};
 
 use super::error::is_sql_error;
 use crate::model::claim::{Claim, Claimed, Noted, Sum};
+use crate::model::layout::{FileNames, Named};
 use crate::model::tool::Tool;
 
 type Read = fn(&[Row]) -> Option<Claim>;
@@ -17,6 +18,7 @@ const HISTORIES: &[(&str, &str, Read)] = &[
     // drizzle goes by the time that each file was generated at.
     ("__drizzle_migrations", "ORDER BY created_at", drizzle),
     ("goose_db_version", "ORDER BY id", goose),
+    ("gorp_migrations", "", sql_migrate),
     ("schema_migrations", "", schema_migrations),
 ];
 
@@ -140,6 +142,16 @@ fn goose(rows: &[Row]) -> Option<Claim> {
         }
     }
     each(Tool::Goose, Some(noted))
+}
+
+/// sql-migrate keeps the names of files.
+fn sql_migrate(rows: &[Row]) -> Option<Claim> {
+    let one = |row: &Row| {
+        let file = row.text("id")?;
+        let Ok(Named::Up { version, name, .. }) = FileNames::Layout.parse(&file) else { return None };
+        Some(Noted { version, name: Some(file[name].to_owned()), sum: None })
+    };
+    each(Tool::SqlMigrate, rows.iter().map(one).collect())
 }
 
 /// dbmate and golang-migrate have one name for their tables. The latter keeps only the version that it is at.

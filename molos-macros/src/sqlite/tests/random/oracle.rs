@@ -451,12 +451,12 @@ fn taken_from(table: &Table, old: &Rows, (new, now): (&Table, &Rows), flow: &Flo
             !is_within(&had, &has)
         };
         let is_overwritten = |other: Id| values_of(old, other) != values_of(now, other);
-        // A column of numbers makes numbers of texts.
+        // A column of numbers makes numbers of texts, and rounds them.
         let as_numbers = |values: &BTreeMap<String, usize>| {
             let mut counts = BTreeMap::new();
             for (value, count) in values {
-                *counts.entry(value.parse().map_or_else(|_| value.clone(), |it: i64| it.to_string())).or_default() +=
-                    count;
+                let number = value.parse().map_or_else(|_| value.clone(), |it: f64| it.to_string());
+                *counts.entry(number).or_default() += count;
             }
             counts
         };

@@ -253,7 +253,10 @@ impl Action {
                 flow.fire(schema, column.id);
                 flow.by_value.extend(flow.changed.iter().copied().filter(|_| *picks));
                 let mut risks = risks_of_values(&table, column.id, *by_value || *picks);
-                let is_of_key = column.references.is_some() || schema.is_referred_to(column.id);
+                // A row is known by its key, where it has no other number.
+                let is_its_own = table.key_columns().any(|key| key.id == column.id)
+                    && table.columns.iter().any(|column| column.references.is_some());
+                let is_of_key = column.references.is_some() || schema.is_referred_to(column.id) || is_its_own;
                 risks.extend((has_keys_on || is_of_key).then_some(Unprovable::Dangling));
                 Some(vec![(format!("UPDATE{or} {} SET {name} = {to}{condition}", quoted(&table.name)), risks)])
             }
