@@ -66,6 +66,19 @@ fn old_rows_that_refer_to_nothing_by_two_keys_stand_in_no_migrations_way() {
 }
 
 #[test]
+fn a_table_that_is_rebuilt_is_not_one_that_was_dropped_before() {
+    let before = format!(
+        "{CHILD} CREATE TABLE other (id INTEGER PRIMARY KEY, parent_id REFERENCES parent); \
+        INSERT INTO other VALUES (7, 97)"
+    );
+    let up = "DROP TABLE other; CREATE TABLE new (id INTEGER PRIMARY KEY, parent_id REFERENCES parent); \
+        INSERT INTO new SELECT * FROM child; DROP TABLE child; ALTER TABLE new RENAME TO child";
+    migrate(&before, up).unwrap_or_else(|error| panic!("{error:#}"));
+    let up = up.replace("INSERT INTO new SELECT * FROM child", "INSERT INTO new VALUES (7, 96)");
+    assert_eq!(told(&before, &up), ["child: 1 row refers to what is not in parent"]);
+}
+
+#[test]
 fn another_row_in_the_place_of_an_old_one_is_told() {
     let one = ["child: 1 row refers to what is not in parent"];
     for before in [CHILD, WITHOUT_ROWID] {

@@ -102,11 +102,11 @@ pub(crate) fn more(before: &[Violation], after: &[Violation]) -> Vec<Violation> 
     let (_, left): (Vec<_>, Vec<_>) = before.iter().partition(is_known);
     let grown = |violation: &Violation| {
         let of_tables = || before.iter().filter(|known| violation.is_about_the_tables_of(known));
-        // A table that has another's old name is not that one, if that one is there. One that was rebuilt and has another
-        // name is known by its rows.
-        let known = of_tables().find(|known| known.ids == violation.ids).or_else(|| of_tables().next());
-        let known = known.or_else(|| left.iter().copied().find(|known| violation.is_among(known)));
-        let rows = known.map_or(violation.rows, |known| violation.rows_since(known));
+        // A table may have the old name of another, or its number. One that was rebuilt and has another name is known by
+        // its rows.
+        let of_rows = || left.iter().find(|known| violation.is_among(known)).map(|known| violation.rows_since(known));
+        let rows =
+            of_tables().map(|known| violation.rows_since(known)).min().or_else(of_rows).unwrap_or(violation.rows);
         (rows > 0).then(|| Violation { rows, ..violation.clone() })
     };
     after.iter().filter_map(grown).collect()

@@ -294,7 +294,9 @@ impl Action {
                 flow.fire(schema, table.id);
                 let delete = after_delete.then(|| (format!("DELETE FROM {name}"), Risks::new()));
                 let is_risky = *or == " OR REPLACE" || schema.fires();
+                let refers = table.columns.iter().any(|column| column.references.is_some());
                 let risks = is_risky.then_some(Unprovable::Dangling).into_iter().chain([Unprovable::Seed]);
+                let risks = risks.chain(refers.then_some(Unprovable::Value));
                 Some(delete.into_iter().chain([(insert, risks.collect())]).collect())
             }
             Self::DeleteTwins { table, columns: (first, second) } => {
@@ -536,6 +538,7 @@ impl Change {
                 let id = new.pick(*at).id;
                 let column = new.columns.iter_mut().find(|column| column.id == id)?;
                 risks.extend((!is_text(column)).then_some(Unprovable::Type));
+                flow.by_value.extend((!is_text(column)).then_some(new.id));
                 column.collation = Some(collation);
             }
             Self::References(at, parent, action) => {
