@@ -45,6 +45,13 @@ impl<'s, S: Shadow> Runner<'s, S> {
         Self::open(self.source, self.set)
     }
 
+    /// A copy of it.
+    pub(crate) fn copy(&self) -> Result<Self, Diagnostic> {
+        let mut shadow = S::open(self.set.registered)?;
+        shadow.copy_from(&self.shadow)?;
+        Ok(Self { shadow, ..*self })
+    }
+
     /// What belongs to whom, before the first step.
     pub(crate) fn ownership(&self) -> Ownership<'s> {
         let directories = self.source.bases.iter().map(|base| base.directory.as_str()).collect();

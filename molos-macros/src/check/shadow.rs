@@ -27,6 +27,9 @@ pub(crate) trait Shadow: Sized {
     /// Opens one with an empty history table, and with stand-ins for what the program registers.
     fn open(registered: &Registered) -> Result<Self, Diagnostic>;
 
+    /// Becomes a copy of another, whose script that ran last is then the one that ran last in here.
+    fn copy_from(&mut self, other: &Self) -> Result<(), Diagnostic>;
+
     /// Runs a step, which the engine knows as `migration`, in a transaction of its own. One that fails leaves nothing.
     fn run(&mut self, step: Step<'_>, migration: &Migration<'_>) -> Result<(), Failure>;
 
@@ -108,6 +111,9 @@ pub(crate) trait Canaries<S>: Default {
         variation: Variation,
     ) -> Result<BTreeSet<String>, Diagnostic>;
 
+    /// Forgets every row, and not which tables take none.
+    fn forget_rows(&mut self);
+
     /// Takes note of other names of tables and columns.
     fn follow(&mut self, lineage: &Lineage);
 
@@ -119,7 +125,7 @@ pub(crate) trait Canaries<S>: Default {
 }
 
 /// How much of a row is filled in.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fill {
     /// Every column.
     Full,

@@ -36,6 +36,8 @@ pub(crate) struct WithRows<'s, S: Shadow> {
     runner: Runner<'s, S>,
     ownership: Ownership<'s>,
     canaries: S::Canaries,
+    /// The database without rows, where one was needed.
+    bare: Option<Bare<'s, S>>,
     /// The rows of every table after the last step.
     rows: BTreeMap<String, TableRows>,
     /// Whether values were put into the rows that the step takes, so that what it makes of them says nothing.
@@ -58,6 +60,13 @@ pub(crate) struct Passed<'s> {
     pub(crate) file: &'s MigrationFile,
     /// If it has failed, where the statements start that were not run then.
     pub(crate) left_out: Option<BTreeSet<usize>>,
+}
+
+/// The first migrations in a database without rows.
+struct Bare<'s, S> {
+    runner: Runner<'s, S>,
+    /// How many they are.
+    count: usize,
 }
 
 /// Rows that the program gives for a table.
@@ -91,6 +100,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
             ownership: runner.ownership(),
             runner,
             canaries: S::Canaries::default(),
+            bare: None,
             rows: BTreeMap::new(),
             has_varied: false,
             passed: Vec::new(),
@@ -191,15 +201,15 @@ impl<'s, S: Shadow> WithRows<'s, S> {
     /// Runs the down migration and the up migration again.
     fn there_and_back(&mut self, up: Step<'_>, down: Step<'_>, before: Fingerprint) -> Result<(), Diagnostic> {
         if let Err(failure) = self.runner.run(down) {
-            let on_empty = self.replay(self.passed.len())?.run(down);
+            let on_empty = self.bare(self.passed.len())?.copy()?.run(down);
             self.blame_both(down, FAILING_DOWN, failure, on_empty.err());
             return Ok(());
         }
         let (effects, mut changed, lineage) = self.refresh()?;
         self.outcome.errors.extend(self.ownership.check(&changed, &effects, down.script));
         if self.schema().fingerprint() != before {
-            let expected = self.replay(self.passed.len() - 1)?;
-            let differences = self.schema().differences(expected.shadow.schema());
+            let expected = self.bare(self.passed.len() - 1)?.shadow.schema().clone();
+            let differences = self.schema().differences(&expected);
             self.find(down, INEXACT_DOWN, leads_elsewhere(down.script, &differences));
             return Ok(());
         }
@@ -209,7 +219,7 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         let lost = findings.into_iter().chain(of_schema).filter_map(|finding| finding.takes);
         self.outcome.losses_of_downs.insert(down.version(), lost.collect());
         if let Err(failure) = self.runner.run(up) {
-            let mut empty = self.replay(self.passed.len())?;
+            let mut empty = self.bare(self.passed.len())?.copy()?;
             let on_empty = empty.run(down).and_then(|()| empty.run(up));
             let only_once = |failure: Failure| {
                 let note = format!("it works once, and no more after `{}`", down.script.shown);
@@ -408,25 +418,35 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         self.canaries.read(&self.runner.shadow, table)
     }
 
-    /// The first `count` migrations in a database without rows.
-    fn replay(&self, count: usize) -> Result<Runner<'s, S>, Diagnostic> {
-        let mut runner = self.runner.another()?;
-        for Passed { file, left_out } in self.passed.iter().take(count) {
+    /// The first `count` migrations in a database without rows. It goes on from those that were in it, where there are no
+    /// more.
+    fn bare(&mut self, count: usize) -> Result<&Runner<'s, S>, Diagnostic> {
+        let mut bare = match self.bare.take().filter(|bare| bare.count <= count) {
+            Some(bare) => bare,
+            None => Bare { runner: self.runner.another()?, count: 0 },
+        };
+        for Passed { file, left_out } in &self.passed[bare.count..count] {
             match left_out {
-                None => runner.run(file.up()).map_err(|failure| failure.diagnostic)?,
-                Some(left_out) => drop(runner.shadow.run_without(&file.up, left_out.clone())),
+                None => bare.runner.run(file.up()).map_err(|failure| failure.diagnostic)?,
+                Some(left_out) => drop(bare.runner.shadow.run_without(&file.up, left_out.clone())),
             }
         }
-        runner.shadow.read_schema()?;
-        Ok(runner)
+        if bare.count < count {
+            bare.runner.shadow.read_schema()?;
+        }
+        bare.count = count;
+        Ok(&self.bare.insert(bare).runner)
     }
 
     /// Starts again with the migrations so far, as if rows had come in after the last of them.
     fn restart(&mut self, step: Step<'_>) -> Result<(), Diagnostic> {
-        self.runner = self.replay(self.passed.len())?;
+        self.bare(self.passed.len())?;
+        if let Some(bare) = &self.bare {
+            self.runner.shadow.copy_from(&bare.runner.shadow)?;
+        }
         self.rows.clear();
         // Which values to pass over was learned from a step that has left nothing.
-        self.canaries = S::Canaries::default();
+        self.canaries.forget_rows();
         let without = self.plant_everywhere()?;
         self.say_untried(step, without, &[]);
         Ok(())

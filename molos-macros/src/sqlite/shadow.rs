@@ -40,6 +40,10 @@ impl Shadow for Sandbox {
         Ok(Self::open(registered)?)
     }
 
+    fn copy_from(&mut self, other: &Self) -> Result<(), Diagnostic> {
+        Ok(self.copy_from(other)?)
+    }
+
     fn run(&mut self, step: Step<'_>, migration: &Migration<'_>) -> Result<(), Failure> {
         self.transact(|sandbox| {
             let result = sandbox.apply(migration, step.direction);

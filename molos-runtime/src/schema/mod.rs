@@ -126,9 +126,15 @@ impl Schema {
             .filter(|(object, _)| is_in(object))
             .map(|(object, described)| (object.clone(), described.clone()))
             .collect();
-        let all = objects.values().map(|described| &described.fingerprint);
-        let fingerprint = all.fold(Fingerprint::default(), |sum, of_one| sum.plus(of_one));
-        Self { objects, fingerprint }
+        Self { objects, fingerprint: self.fingerprint_of(is_in) }
+    }
+
+    /// The fingerprint of the part of it that these objects are.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn fingerprint_of(&self, is_in: impl Fn(&Object) -> bool) -> Fingerprint {
+        let all = self.objects.iter().filter(|(object, _)| is_in(object)).map(|(_, described)| &described.fingerprint);
+        all.fold(Fingerprint::default(), |sum, of_one| sum.plus(of_one))
     }
 
     /// Whether there is nothing in it.

@@ -1,5 +1,6 @@
 //! The values to try in a column of a row that is made up, the most plausible first.
 
+use std::iter;
 use std::time::{Duration, UNIX_EPOCH};
 
 use molos_runtime::rusqlite::types::{Value, ValueRef};
@@ -37,12 +38,19 @@ pub(super) fn candidates<'c>(
     fill: Fill,
 ) -> impl Iterator<Item = Candidate> + 'c {
     let null = may_be_null(column, fill).then_some(Candidate::NULL);
-    let name = column.name.to_ascii_lowercase();
-    let own: Vec<&CheckConstraint> = checks.iter().filter(|check| check.words.contains(&name)).collect();
+    let own = move || -> Vec<&CheckConstraint> {
+        let name = column.name.to_ascii_lowercase();
+        checks.iter().filter(|check| check.words.contains(&name)).collect()
+    };
     let contents = contents(&column.declared_type.to_ascii_lowercase()).iter();
-    let flag = flag(column, fill, number);
-    let literals: Vec<Candidate> = own.iter().flat_map(|check| check.literals()).collect();
-    null.into_iter().chain(contents.flat_map(move |content| content.candidates(number, flag, &own))).chain(literals)
+    // Most rows take the first of each: the others are made when they are asked for.
+    let of_content = move |content: &Content| {
+        let (content, flag) = (*content, flag(column, fill, number));
+        let others = iter::once_with(move || content.others(number, flag, &own())).flatten();
+        iter::once(content.first(number, flag)).chain(others)
+    };
+    let literals = iter::once_with(move || own().into_iter().flat_map(CheckConstraint::literals)).flatten();
+    null.into_iter().chain(contents.flat_map(of_content)).chain(literals)
 }
 
 /// Yes or no: in a full row what the default is not, so that it is seen when the column is left out of a copy.
@@ -83,62 +91,88 @@ impl CheckConstraint {
 }
 
 impl Content {
-    fn candidates(self, number: i64, flag: bool, checks: &[&CheckConstraint]) -> Vec<Candidate> {
-        let token = |value| Candidate { value, is_token: true };
-        let common = |value| Candidate { value, is_token: false };
+    /// The most plausible value.
+    fn first(self, number: i64, flag: bool) -> Candidate {
+        match self {
+            Self::Flag => common(Value::Integer(flag.into())),
+            Self::Json => token(Value::Text(json(number))),
+            Self::Time => token(Value::Text(time(number))),
+            Self::Integer => token(Value::Integer(number)),
+            #[expect(clippy::cast_precision_loss, reason = "they are small")]
+            Self::Real => token(Value::Real(number as f64 + 0.5)),
+            Self::Text => token(Value::Text(format!("w{number}"))),
+            Self::Bytes => token(Value::Blob(of_length(number, 16).into_bytes())),
+        }
+    }
+
+    /// The values to try after that.
+    fn others(self, number: i64, flag: bool, checks: &[&CheckConstraint]) -> Vec<Candidate> {
         let text = |text: String| token(Value::Text(text));
         let numbers = checks.iter().flat_map(|check| check.numbers.iter().copied());
         let around = numbers.clone().flat_map(|number| [number, number.saturating_add(1), number.saturating_sub(1)]);
         let lengths = around.clone().filter_map(|length| usize::try_from(length).ok()).filter(|length| *length <= 4096);
-        let seconds = 1_700_000_000 + number.unsigned_abs();
-        let time = || humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
-        let days = || humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds % 40_000 * 86_400));
-        let json = || format!("{{\"canary\":{number}}}");
+        let mut values = Vec::new();
         match self {
-            Self::Flag => {
-                let value = |flag: bool| common(Value::Integer(flag.into()));
-                vec![value(flag), value(!flag), token(Value::Integer(number))]
-            }
-            Self::Json => vec![text(json())],
-            Self::Time => vec![text(time())],
+            Self::Flag => values.extend([common(Value::Integer((!flag).into())), token(Value::Integer(number))]),
+            Self::Json | Self::Time => {}
             Self::Integer => {
-                let mut values = vec![token(Value::Integer(number)), common(Value::Integer(number % 2))];
+                values.push(common(Value::Integer(number % 2)));
                 values.extend(
                     rotated(around.chain(numbers.map(i64::saturating_neg)), number).map(Value::Integer).map(common),
                 );
                 values.push(token(Value::Integer(-number)));
-                values
             }
             #[expect(clippy::cast_precision_loss, reason = "they are small")]
             Self::Real => {
-                let mut values = vec![token(Value::Real(number as f64 + 0.5))];
                 values.push(common(Value::Real(if number % 2 == 0 { 0.25 } else { 0.75 })));
                 values.extend(around.map(|bound| common(Value::Real(bound as f64))));
-                values
             }
             Self::Text => {
-                let mut values = vec![text(format!("w{number}"))];
                 let strings = checks.iter().flat_map(|check| check.strings.iter().cloned());
                 values.extend(rotated(strings, number).map(Value::Text).map(common));
-                values.extend([number.to_string(), json(), format!("[{number}]"), time()].map(text));
+                let time = time(number);
+                values.extend([number.to_string(), json(number), format!("[{number}]"), time.clone()].map(text));
                 values.push(text(format!("{number:08x}-0000-4000-8000-{number:012}")));
                 values.push(text(format!("w{number}@example.org")));
-                values.push(text(days().to_string()[..10].to_owned()));
-                values.push(text(time()[..19].replace('T', " ")));
-                values.push(common(Value::Text(time()[11..19].to_owned())));
+                values.push(text(rfc3339(seconds(number) % 40_000 * 86_400)[..10].to_owned()));
+                values.push(text(time[..19].replace('T', " ")));
+                values.push(common(Value::Text(time[11..19].to_owned())));
                 let patterns = checks.iter().flat_map(|check| check.matching(number));
                 values.extend(patterns.map(Value::Text).map(common));
                 values.extend(lengths.map(|length| common(Value::Text(of_length(number, length)))));
-                values
             }
             Self::Bytes => {
-                let mut values = vec![token(Value::Blob(of_length(number, 16).into_bytes()))];
                 values.push(common(Value::Blob(of_length(number, 2).into_bytes())));
                 values.extend(lengths.map(|length| common(Value::Blob(of_length(number, length).into_bytes()))));
-                values
             }
         }
+        values
     }
+}
+
+const fn token(value: Value) -> Candidate {
+    Candidate { value, is_token: true }
+}
+
+const fn common(value: Value) -> Candidate {
+    Candidate { value, is_token: false }
+}
+
+fn json(number: i64) -> String {
+    format!("{{\"canary\":{number}}}")
+}
+
+/// A time of this century.
+fn time(number: i64) -> String {
+    rfc3339(seconds(number))
+}
+
+const fn seconds(number: i64) -> u64 {
+    1_700_000_000 + number.unsigned_abs()
+}
+
+fn rfc3339(seconds: u64) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 /// A text of hexadecimal digits.

@@ -83,6 +83,10 @@ impl Canaries<Sandbox> for Planter {
         Ok(read(db, table, self)?)
     }
 
+    fn forget_rows(&mut self) {
+        self.forget_rows();
+    }
+
     fn follow(&mut self, lineage: &Lineage) {
         self.rename(lineage);
     }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use molos_runtime::rusqlite::types::Value;
 use molos_runtime::rusqlite::{Connection, Result, Row, params_from_iter};
 use molos_runtime::sqlite::catalog::{Column, quote};
+use molos_runtime::{Fact, Fingerprint};
 
 use crate::check::lineage::Lineage;
 use crate::check::shadow::{Fill, Variation};
 use crate::sqlite::canaries::Database;
 use crate::sqlite::canaries::candidates::{Candidate, candidates, may_be_null, text};
 use crate::sqlite::canaries::constraints::{checks, words_of_named};
-use crate::sqlite::canaries::search::{Choice, Choices, Search};
+use crate::sqlite::canaries::search::{Choice, Choices, Chosen, Search};
 use crate::sqlite::canaries::table::{Reference, TableToFill};
 use crate::sqlite::words;
 
@@ -24,7 +25,9 @@ pub(crate) struct Planter {
     /// Tables that take no token in any column, so that their rows look like those of a seed.
     indistinct: BTreeSet<String>,
     /// How many kinds of values to pass over in a column, because a migration did not take them.
-    passed_over: BTreeMap<(String, String), usize>,
+    passed_over: BTreeMap<String, BTreeMap<String, usize>>,
+    /// What came of the rows that were tried last, by table.
+    tried: BTreeMap<(String, Fill), Tried>,
     /// Keys that refer to rows which were not there yet.
     unresolved: Vec<Unresolved>,
     /// The tables that got rows or other values.
@@ -36,6 +39,9 @@ const ADVANCE: &str = "UPDATE sqlite_sequence SET seq = seq + 100 WHERE name = ?
 
 /// What the numbers begin with, far from those that a seed would have.
 const FIRST: i64 = 7_340_000;
+
+/// How many bytes a token has at least.
+const SHORTEST: usize = FIRST.ilog10() as usize + 1;
 
 /// How far the value of a twin is from that of the row before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +65,21 @@ impl Apart {
     }
 }
 
+/// What came of a row that was tried, and what that depends on.
+struct Tried {
+    soil: Soil,
+    /// The values that were taken, or why an empty table takes none.
+    result: std::result::Result<Chosen, String>,
+}
+
+/// What decides which rows a table takes.
+#[derive(Clone, PartialEq, Eq)]
+struct Soil {
+    /// What is said of it, and of the tables that it refers to.
+    schema: Fingerprint,
+    passed_over: BTreeMap<String, BTreeMap<String, usize>>,
+}
+
 struct Unresolved {
     table: String,
     column: String,
@@ -80,6 +101,7 @@ impl Default for Planter {
             tokens: HashSet::new(),
             indistinct: BTreeSet::new(),
             passed_over: BTreeMap::new(),
+            tried: BTreeMap::new(),
             unresolved: Vec::new(),
             changed: BTreeSet::new(),
         }
@@ -92,15 +114,22 @@ impl Planter {
         std::mem::take(&mut self.changed)
     }
 
+    /// Forgets every row, and not what came of trying.
+    pub(super) fn forget_rows(&mut self) {
+        let tried = std::mem::take(&mut self.tried);
+        *self = Self { tried, ..Self::default() };
+    }
+
     /// Takes note of other names of tables and columns.
     pub(super) fn rename(&mut self, lineage: &Lineage) {
         let table = |name: &str| lineage.after(name).map(ToOwned::to_owned);
         self.indistinct = self.indistinct.iter().filter_map(|name| table(name)).collect();
         let passed_over = std::mem::take(&mut self.passed_over).into_iter();
-        let renamed = passed_over.filter_map(|((of, column), count)| {
+        let renamed = passed_over.filter_map(|(of, columns)| {
             let of = table(&of)?;
-            let column = lineage.column(&of, &column.to_ascii_lowercase())?.to_owned();
-            Some(((of, column), count))
+            let column = |(name, count): (String, usize)| Some((lineage.column(&of, &name)?.to_owned(), count));
+            let columns = columns.into_iter().filter_map(column).collect();
+            Some((of, columns))
         });
         self.passed_over = renamed.collect();
     }
@@ -119,7 +148,7 @@ impl Planter {
     /// was.
     pub(super) fn marks(&self, row: &[Option<String>]) -> BTreeSet<String> {
         let mut marks = BTreeSet::new();
-        for value in row.iter().flatten() {
+        for value in row.iter().flatten().filter(|value| value.len() >= SHORTEST) {
             if self.tokens.contains(value) {
                 marks.insert(value.clone());
             }
@@ -151,6 +180,7 @@ impl Planter {
         let table = TableToFill::read(db, name).map_err(|error| error.to_string())?;
         let Some(table) = table else { return Ok(()) };
         above.push(table.name.clone());
+        let soil = self.soil(db, &table.name);
         let mut first = None;
         let mut rows: Vec<Vec<Value>> = Vec::new();
         for fill in fills {
@@ -161,10 +191,10 @@ impl Planter {
                 if let Some(row) = rows.get(1) {
                     self.plant_twin(db, &table, row.clone(), Apart::Case, None);
                 }
-                rows.extend(self.plant_halves(db, &table, above));
+                rows.extend(self.plant_halves(db, &table, &soil, above));
                 continue;
             }
-            let planted = self.try_to_plant(db, &table, *fill, None, above).map(|row| rows.push(row));
+            let planted = self.plant_row(db, &table, *fill, &soil, above).map(|row| rows.push(row));
             first.get_or_insert(planted);
         }
         if !rows.is_empty() {
@@ -174,20 +204,69 @@ impl Planter {
         first.unwrap_or(Ok(()))
     }
 
+    /// Adds a row. What takes none is not tried again, and what took one is given the like first.
+    fn plant_row(
+        &mut self,
+        db: Database<'_>,
+        table: &TableToFill,
+        fill: Fill,
+        soil: &Soil,
+        above: &mut Vec<String>,
+    ) -> Result<Vec<Value>, String> {
+        let place = (table.name.clone(), fill);
+        let known = self.tried.get(&place).filter(|tried| tried.soil == *soil).map(|tried| tried.result.clone());
+        let mut search = known.transpose()?.map(Search::beginning_with).unwrap_or_default();
+        let planted = self.try_to_plant(db, table, fill, &mut search, above);
+        let result = match &planted {
+            Ok(_) => Ok(search.into_chosen()),
+            Err(reason) if above.len() == 1 && is_empty(db.conn, &table.name) => Err(reason.clone()),
+            Err(_) => return planted,
+        };
+        self.tried.insert(place, Tried { soil: soil.clone(), result });
+        planted
+    }
+
+    /// What decides now which rows a table takes.
+    fn soil(&self, db: Database<'_>, table: &str) -> Soil {
+        let schema = db.schema.schema();
+        let mut tables = BTreeSet::from([table.to_owned()]);
+        let mut unread = vec![table.to_owned()];
+        while let Some(table) = unread.pop() {
+            for fact in schema.table(&table).unwrap_or_default() {
+                if let Fact::ForeignKey(key) = fact
+                    && tables.insert(key.parent.to_ascii_lowercase())
+                {
+                    unread.push(key.parent.to_ascii_lowercase());
+                }
+            }
+        }
+        let passed_over = self.passed_over.iter().filter(|(of, _)| tables.contains(*of));
+        Soil {
+            schema: schema.fingerprint_of(|object| tables.contains(&object.table)),
+            passed_over: passed_over.map(|(of, columns)| (of.clone(), columns.clone())).collect(),
+        }
+    }
+
     /// Adds rows in which some columns are `NULL` and others are not: for each two, one with the first alone.
-    fn plant_halves(&mut self, db: Database<'_>, table: &TableToFill, above: &mut Vec<String>) -> Vec<Vec<Value>> {
+    fn plant_halves(
+        &mut self,
+        db: Database<'_>,
+        table: &TableToFill,
+        soil: &Soil,
+        above: &mut Vec<String>,
+    ) -> Vec<Vec<Value>> {
         let optional = table.written().into_iter().filter(|at| may_be_null(&table.columns[*at], Fill::Sparse)).count();
         let bits = 0..optional.next_power_of_two().trailing_zeros().min(MOST_BITS);
         let halves = bits.flat_map(|bit| [true, false].map(|filled| Fill::Half { bit, filled }));
         // A check may want all or none.
-        halves.filter_map(|half| self.try_to_plant(db, table, half, None, above).ok()).collect()
+        halves.filter_map(|half| self.plant_row(db, table, half, soil, above).ok()).collect()
     }
 
     /// Adds a row with a value in each column that has none in all of `rows`, where there can be one.
     fn plant_missing(&mut self, db: Database<'_>, table: &TableToFill, rows: &[Vec<Value>], above: &mut Vec<String>) {
         for (place, at) in table.written().into_iter().enumerate() {
             if rows.iter().all(|row| row[place] == Value::Null) {
-                let _ = self.try_to_plant(db, table, Fill::Full, Some(at), above);
+                let _ = self.try_to_plant(db, table, Fill::Full, &mut Search::needing(at), above);
             }
         }
     }
@@ -260,31 +339,34 @@ impl Planter {
         Some(candidate.value)
     }
 
-    /// Adds a row, and returns the values of the columns that are written. Where one is `needed`, it is not `NULL`.
+    /// Adds a row, and returns the values of the columns that are written.
     fn try_to_plant(
         &mut self,
         db: Database<'_>,
         table: &TableToFill,
         fill: Fill,
-        needed: Option<usize>,
+        search: &mut Search,
         above: &mut Vec<String>,
     ) -> Result<Vec<Value>, String> {
         let written = table.written();
-        let insert = table.insert();
         let numbers: Vec<i64> = table.columns.iter().map(|_| self.next_number()).collect();
         let fills = table.fills(fill);
-        let mut search = Search::default();
+        let mut insert = db.conn.prepare_cached(&table.insert()).map_err(|error| error.to_string())?;
+        let mut own: BTreeMap<usize, Own<'_>> = BTreeMap::new();
+        let mut unresolved = self.unresolved.len();
+        let mut row = self.refer(db, table, &fills, search, above);
+        let mut stale: BTreeSet<usize> = written.iter().copied().collect();
         for _ in 0..ATTEMPTS {
-            let unresolved = self.unresolved.len();
-            let mut row = self.refer(db, table, &fills, &search, above);
-            for (at, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
-                if row[at].is_none() {
-                    row[at] = self.choose(table, column, (numbers[at], fills[at]), search.choice(at), &row);
+            for (place, at) in written.iter().enumerate().filter(|(_, at)| stale.contains(*at)) {
+                if row[*at].is_none() {
+                    let own = own.entry(*at).or_insert_with(|| self.own(table, *at, numbers[*at], fills[*at]));
+                    row[*at] = choose(table, *at, own, search.choice(*at), &row);
                 }
+                // What was bound before stays.
+                let value = row[*at].as_ref().map(|candidate| &candidate.value);
+                insert.raw_bind_parameter(place + 1, value).map_err(|error| error.to_string())?;
             }
-            let values = written.iter().map(|at| row[*at].as_ref().map_or(Value::Null, |it| it.value.clone()));
-            let values: Vec<Value> = values.collect();
-            let error = match db.conn.prepare_cached(&insert).and_then(|mut it| it.execute(params_from_iter(&values))) {
+            let error = match insert.raw_execute() {
                 Ok(_) => {
                     let tokens = self.tokens.len();
                     self.tokens.extend(row.iter().flatten().filter_map(Candidate::token));
@@ -295,82 +377,45 @@ impl Planter {
                     if table.has_sequence {
                         db.conn.execute(ADVANCE, [&table.name]).map_err(|error| error.to_string())?;
                     }
-                    return Ok(values);
+                    let values = written.iter().map(|at| row[*at].take().map_or(Value::Null, |it| it.value));
+                    return Ok(values.collect());
                 }
                 Err(error) => error.to_string(),
             };
-            self.unresolved.truncate(unresolved);
-            let choices = || {
-                let mut all = self.choices(table, &error, &numbers, &fills, above);
-                all.iter_mut().filter(|it| Some(it.of) == needed).for_each(|it| it.may_be_null = false);
-                all
+            let choices = || choices(table, &error, &mut own, &fills, above);
+            let Some(chosen) = search.go_on(&error, choices) else {
+                self.unresolved.truncate(unresolved);
+                return Err(error);
             };
-            let Some(chosen) = search.go_on(&error, choices) else { return Err(error) };
-            for (of, choice) in chosen {
-                if let (Choice::NewParent, Some(key)) = (choice, table.key_of(of)) {
-                    // If that does not work out, the row refers to another.
-                    let _ = self.plant_below(db, &key.parent, &[Fill::Full], above);
+            if chosen.iter().any(|(of, _)| table.key_of(*of).is_some()) {
+                self.unresolved.truncate(unresolved);
+                for (of, choice) in chosen {
+                    if let (Choice::NewParent, Some(key)) = (choice, table.key_of(of)) {
+                        // If that does not work out, the row refers to another.
+                        let _ = self.plant_below(db, &key.parent, &[Fill::Full], above);
+                    }
+                }
+                unresolved = self.unresolved.len();
+                row = self.refer(db, table, &fills, search, above);
+                stale = written.iter().copied().collect();
+            } else {
+                // What was taken from other columns may be theirs no more.
+                let is_borrowed = |at: &usize| !table.checked_with(*at).is_empty() && table.key_of(*at).is_none();
+                stale = chosen.iter().map(|(of, _)| *of).chain(written.iter().copied().filter(is_borrowed)).collect();
+                for at in &stale {
+                    row[*at] = None;
                 }
             }
         }
+        self.unresolved.truncate(unresolved);
         Err(format!("no row was found in {ATTEMPTS} attempts"))
     }
 
-    /// What there is to choose from in the columns that an error is about.
-    fn choices(
-        &self,
-        table: &TableToFill,
-        error: &str,
-        numbers: &[i64],
-        fills: &[Fill],
-        above: &[String],
-    ) -> Vec<Choices> {
-        let mut choices: Vec<Choices> = Vec::new();
-        for at in table.named_in(error) {
-            let (column, fill) = (&table.columns[at], fills[at]);
-            let is_optional = |at: &usize| may_be_null(&table.columns[*at], Fill::Sparse);
-            let choice = match table.key_of(at) {
-                Some(key) => Choices {
-                    of: key.from[0],
-                    values: 2,
-                    may_be_null: fill == Fill::Full && key.from.iter().all(is_optional),
-                    may_be_new: above.len() < DEEPEST && !above.contains(&key.parent.to_ascii_lowercase()),
-                },
-                None if column.generated => continue,
-                None => {
-                    let all = candidates(numbers[at], column, &table.checks, fill).count();
-                    let first = if may_be_null(column, fill) { 0 } else { self.first_place(table, column) };
-                    let values = all.saturating_sub(first) + table.checked_with(at).len();
-                    Choices { of: at, values, may_be_null: fill == Fill::Full && is_optional(&at), may_be_new: false }
-                }
-            };
-            if choices.iter().all(|known| known.of != choice.of) {
-                choices.push(choice);
-            }
-        }
-        choices
-    }
-
-    /// The value for a column of a row that has the values of the columns before it. Where it has no other, it is one of
-    /// theirs, which a check compares it with.
-    fn choose(
-        &self,
-        table: &TableToFill,
-        column: &Column,
-        (number, fill): (i64, Fill),
-        choice: Choice,
-        row: &[Option<Candidate>],
-    ) -> Option<Candidate> {
-        let place = match choice {
-            Choice::Null => return Some(Candidate::NULL),
-            Choice::Nth(place) => place,
-            Choice::First | Choice::NewParent => 0,
-        };
+    /// The values to try in a column of a table.
+    fn own<'t>(&self, table: &'t TableToFill, at: usize, number: i64, fill: Fill) -> Own<'t> {
+        let column = &table.columns[at];
         let first = if may_be_null(column, fill) { 0 } else { self.first_place(table, column) };
-        let own = candidates(number, column, &table.checks, fill).skip(first);
-        let of_others = table.columns.iter().position(|it| it.name == column.name).into_iter();
-        let of_others = of_others.flat_map(|at| table.checked_with(at)).filter_map(|at| row[at].clone());
-        own.chain(of_others.map(|other| Candidate { is_token: false, ..other })).nth(place)
+        Own { made: Vec::new(), rest: Box::new(candidates(number, column, &table.checks, fill).skip(first)) }
     }
 
     /// The values of the columns that refer to other rows; those rows are made if there are none.
@@ -474,9 +519,10 @@ impl Planter {
         let any_said = variation == Variation::OtherKind
             && tables.iter().any(|table| table.free_columns().any(|at| is_said(table, at)));
         for table in &tables {
+            let identity = table.identity(db.conn);
             for at in table.free_columns().filter(|at| !any_said || is_said(table, *at)) {
                 // A column that cannot be changed stays as it is.
-                let _ = self.vary_column(db.conn, table, at, variation);
+                let _ = self.vary_column(db.conn, table, (at, &identity), variation);
             }
             if self.changed.contains(&table.name) && self.has_no_token(db.conn, &table.name).unwrap_or_default() {
                 self.indistinct.insert(table.name.clone());
@@ -492,36 +538,47 @@ impl Planter {
         Ok(rows.iter().all(|row| self.marks(row).is_empty()))
     }
 
-    fn vary_column(&mut self, conn: &Connection, table: &TableToFill, at: usize, variation: Variation) -> Result<()> {
+    fn vary_column(
+        &mut self,
+        conn: &Connection,
+        table: &TableToFill,
+        (at, identity): (usize, &[String]),
+        variation: Variation,
+    ) -> Result<()> {
         let column = &table.columns[at];
         let place = self.first_place(table, column) + usize::from(variation == Variation::OtherKind);
         let (name, quoted) = (quote(&table.name), quote(&column.name));
-        let identity = table.identity(conn);
         let mut statement = conn.prepare(&format!("SELECT {}, {quoted}, * FROM {name}", identity.join(", ")))?;
         let width = statement.column_count();
-        let rows = statement.query_map([], |row| (0..width).map(|at| row.get(at)).collect())?;
-        let rows: Vec<Vec<Value>> = rows.collect::<Result<_>>()?;
+        let is_indistinct = self.is_indistinct(&table.name);
+        let key_and_value = |row: &Row<'_>| {
+            // The first value that tells is enough.
+            let is_marked = |at: usize| row.get_ref(at).is_ok_and(|value| !self.marks(&[text(value)]).is_empty());
+            let is_canary = is_indistinct || (identity.len()..width).any(is_marked);
+            let values = (0..=identity.len()).map(|at| row.get(at)).collect::<Result<Vec<Value>>>()?;
+            Ok(is_canary.then_some(values))
+        };
+        let rows: Vec<Option<Vec<Value>>> = statement.query_map([], key_and_value)?.collect::<Result<_>>()?;
         drop(statement);
         let conditions = identity.iter().enumerate().map(|(at, column)| format!("{column} IS ?{}", at + 2));
         let conditions: Vec<String> = conditions.collect();
         let update = format!("UPDATE {name} SET {quoted} = ?1 WHERE {}", conditions.join(" AND "));
         // Rows that are alike, but for case and white space, are so with other values, too.
         let mut seen: Vec<(Value, Value)> = Vec::new();
-        for row in rows {
-            let (key, values) = row.split_at(identity.len());
-            let texts: Vec<Option<String>> = values.iter().map(|value| text(value.into())).collect();
-            let is_canary = self.is_indistinct(&table.name) || !self.marks(&texts).is_empty();
-            if values.first() == Some(&Value::Null) || !is_canary {
+        let mut update = conn.prepare(&update)?;
+        for row in rows.iter().flatten() {
+            let [key @ .., current] = row.as_slice() else { continue };
+            if *current == Value::Null {
                 continue;
             }
             let mut put = |value: &Value| {
-                let is_put = conn.execute(&update, params_from_iter(std::iter::once(value).chain(key))).is_ok();
+                let is_put = update.execute(params_from_iter(std::iter::once(value).chain(key))).is_ok();
                 if is_put {
                     self.changed.insert(table.name.clone());
                 }
                 is_put
             };
-            if seen.iter().find_map(|(old, new)| alike(old, new, &values[0])).is_some_and(|value| put(&value)) {
+            if seen.iter().find_map(|(old, new)| alike(old, new, current)).is_some_and(|value| put(&value)) {
                 continue;
             }
             let candidate = candidates(self.last + 1, column, &table.checks, Fill::Full).nth(place);
@@ -529,22 +586,99 @@ impl Planter {
             if put(&candidate.value) {
                 self.tokens.extend(candidate.token());
                 if variation == Variation::OtherKind {
-                    seen.push((values[0].clone(), candidate.value));
+                    seen.push((current.clone(), candidate.value));
                 }
             }
             self.last += 1;
         }
-        self.passed_over.insert((table.name.clone(), column.name.clone()), place);
+        let passed_over = self.passed_over.entry(table.name.clone()).or_default();
+        passed_over.insert(column.name.to_ascii_lowercase(), place);
         Ok(())
     }
 
     /// The place of the first candidate to try in a column.
     fn first_place(&self, table: &TableToFill, column: &Column) -> usize {
-        let mut known = self.passed_over.iter();
-        known
-            .find(|((of, name), _)| *of == table.name && name.eq_ignore_ascii_case(&column.name))
-            .map_or(0, |(_, place)| *place)
+        let passed_over = self.passed_over.get(&table.name);
+        passed_over.and_then(|columns| columns.get(&column.name.to_ascii_lowercase()).copied()).unwrap_or_default()
     }
+}
+
+/// The values to try in a column, made when they are asked for.
+struct Own<'t> {
+    made: Vec<Candidate>,
+    rest: Box<dyn Iterator<Item = Candidate> + 't>,
+}
+
+impl Own<'_> {
+    fn nth(&mut self, place: usize) -> Option<&Candidate> {
+        let missing = (place + 1).saturating_sub(self.made.len());
+        self.made.extend(self.rest.by_ref().take(missing));
+        self.made.get(place)
+    }
+
+    fn count(&mut self) -> usize {
+        self.made.extend(self.rest.by_ref());
+        self.made.len()
+    }
+}
+
+/// The value for a column of a row that has the values of the columns before it. Where there are not so many of its own,
+/// it is one of theirs, which a check compares it with.
+fn choose(
+    table: &TableToFill,
+    at: usize,
+    own: &mut Own<'_>,
+    choice: Choice,
+    row: &[Option<Candidate>],
+) -> Option<Candidate> {
+    let place = match choice {
+        Choice::Null => return Some(Candidate::NULL),
+        Choice::Nth(place) => place,
+        Choice::First | Choice::NewParent => 0,
+    };
+    if let Some(candidate) = own.nth(place) {
+        return Some(candidate.clone());
+    }
+    let mut of_others = table.checked_with(at).iter().filter_map(|other| row[*other].clone());
+    let other = of_others.nth(place - own.count())?;
+    Some(Candidate { is_token: false, ..other })
+}
+
+/// What there is to choose from in the columns that an error is about.
+fn choices(
+    table: &TableToFill,
+    error: &str,
+    own: &mut BTreeMap<usize, Own<'_>>,
+    fills: &[Fill],
+    above: &[String],
+) -> Vec<Choices> {
+    let mut choices: Vec<Choices> = Vec::new();
+    for at in table.named_in(error) {
+        let (column, fill) = (&table.columns[at], fills[at]);
+        let is_optional = |at: &usize| may_be_null(&table.columns[*at], Fill::Sparse);
+        let choice = match table.key_of(at) {
+            Some(key) => Choices {
+                of: key.from[0],
+                values: 2,
+                may_be_null: fill == Fill::Full && key.from.iter().all(is_optional),
+                may_be_new: above.len() < DEEPEST && !above.contains(&key.parent.to_ascii_lowercase()),
+            },
+            None if column.generated => continue,
+            None => {
+                let values = own.get_mut(&at).map_or(0, Own::count) + table.checked_with(at).len();
+                Choices { of: at, values, may_be_null: fill == Fill::Full && is_optional(&at), may_be_new: false }
+            }
+        };
+        if choices.iter().all(|known| known.of != choice.of) {
+            choices.push(choice);
+        }
+    }
+    choices
+}
+
+/// Whether a table has no rows.
+fn is_empty(conn: &Connection, table: &str) -> bool {
+    conn.prepare(&format!("SELECT 1 FROM {}", quote(table))).and_then(|mut rows| rows.exists([])).is_ok_and(|any| !any)
 }
 
 /// The value that is to `new` what `value` is to `old`, if the two are alike.
@@ -557,4 +691,85 @@ fn alike(old: &Value, new: &Value, value: &Value) -> Option<Value> {
     let like = |text: &str| if *value == value.to_uppercase() { text.to_uppercase() } else { text.to_lowercase() };
     let space = if value.ends_with(' ') { " " } else { "" };
     (bare(old) == bare(value)).then(|| Value::Text(like(new.trim()) + space))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use molos_runtime::__private::sqlite::SchemaReader;
+    use molos_runtime::rusqlite::functions::FunctionFlags;
+
+    use super::*;
+
+    const FILLS: &[Fill] = &[Fill::Full, Fill::Sparse, Fill::Twin];
+
+    /// Runs this, and has rows planted in `child`, and in what it refers to. Returns why there are none, and how many
+    /// numbers that has taken.
+    fn plant(planter: &mut Planter, conn: &Connection, sql: &str) -> (Option<String>, i64) {
+        conn.execute_batch(sql).expect("SQL");
+        let schema = SchemaReader::read(conn).expect("the schema");
+        let (db, before) = (Database { conn, schema: &schema }, planter.last);
+        let reason = planter.plant_in(db, "child", FILLS).err();
+        (reason, planter.last - before)
+    }
+
+    #[test]
+    fn a_table_that_takes_no_row_is_tried_again_only_when_what_decides_it_has_changed() {
+        let conn = Connection::open_in_memory().expect("a database");
+        let mut planter = Planter::default();
+        let parent = "CREATE TABLE parent (id INTEGER PRIMARY KEY, size INTEGER);";
+        let child = "CREATE TABLE child (
+            parent INTEGER REFERENCES parent (id), x TEXT NOT NULL, CONSTRAINT same CHECK (x || 'a' = 'b' || x)
+        );";
+        let (reason, tried) = plant(&mut planter, &conn, &format!("{parent} {child}"));
+        assert!(reason.is_some() && tried > 0, "{reason:?}");
+        assert_eq!(plant(&mut planter, &conn, ""), (reason.clone(), 0));
+        planter.forget_rows();
+        conn.execute_batch("DELETE FROM parent").expect("SQL");
+        assert_eq!(plant(&mut planter, &conn, "CREATE TABLE other (x)").0, reason);
+        assert_eq!(planter.last, FIRST, "nothing of it has changed");
+        for change in ["ALTER TABLE parent ADD COLUMN name TEXT", "CREATE INDEX xs ON child (x)"] {
+            let (again, tried) = plant(&mut planter, &conn, change);
+            assert!(again == reason && tried > 0, "{change}");
+        }
+        let free = "DROP TABLE child; CREATE TABLE child (parent INTEGER REFERENCES parent (id), x TEXT NOT NULL);";
+        assert_eq!(plant(&mut planter, &conn, free).0, None);
+    }
+
+    #[test]
+    fn rows_like_those_of_before_are_made_with_fewer_attempts() {
+        let conn = Connection::open_in_memory().expect("a database");
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let counting = attempts.clone();
+        conn.create_scalar_function("attempt", 1, FunctionFlags::SQLITE_INNOCUOUS, move |_| {
+            Ok(counting.fetch_add(1, Ordering::Relaxed) < usize::MAX)
+        })
+        .expect("a function");
+        let tables = "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+            CREATE TABLE child (
+                parent INTEGER NOT NULL UNIQUE REFERENCES parent (id),
+                a TEXT CHECK (attempt(a)), b TEXT NOT NULL CHECK (b IN ('x', 'y')), c INTEGER CHECK (c BETWEEN 3 AND 4)
+            );";
+        let mut planter = Planter::default();
+        let mut plant = |sql: &str| {
+            assert_eq!(plant(&mut planter, &conn, sql).0, None);
+            planter.forget_rows();
+            let rows = conn.query_row("SELECT count(*) FROM child", [], |row| row.get::<_, i64>(0)).expect("a number");
+            (rows, attempts.swap(0, Ordering::Relaxed))
+        };
+        let (first, again) = (plant(tables), plant("DELETE FROM child; DELETE FROM parent"));
+        assert!(first.0 > 2 && again.0 == first.0 && again.1 < first.1, "{first:?} {again:?}");
+    }
+
+    #[test]
+    fn a_table_that_took_rows_before_is_tried_again_when_they_are_gone() {
+        let conn = Connection::open_in_memory().expect("a database");
+        let mut planter = Planter::default();
+        let only_two = "CREATE TABLE child (x TEXT NOT NULL UNIQUE CHECK (x IN ('a', 'b')));";
+        assert_eq!(plant(&mut planter, &conn, only_two).0, None);
+        assert!(plant(&mut planter, &conn, "").0.is_some(), "all values are there");
+        assert_eq!(plant(&mut planter, &conn, "DELETE FROM child").0, None);
+    }
 }

@@ -25,11 +25,16 @@ pub(super) struct Choices {
     pub(super) may_be_new: bool,
 }
 
+/// What was chosen for columns and keys.
+pub(super) type Chosen = BTreeMap<usize, Choice>;
+
 /// A search for values that fulfil every constraint: those that one constraint is about are combined anew each time that
 /// it stands against a row.
 #[derive(Default)]
 pub(super) struct Search {
-    chosen: BTreeMap<usize, Choice>,
+    chosen: Chosen,
+    /// A column that is not to be `NULL`, even if it may.
+    needed: Option<usize>,
     /// By what a constraint says, the combinations that were not tried yet.
     walks: BTreeMap<String, std::vec::IntoIter<Vec<(usize, Choice)>>>,
 }
@@ -38,6 +43,23 @@ pub(super) struct Search {
 const MOST: usize = 400;
 
 impl Search {
+    /// One that tries first what fulfilled every constraint before.
+    pub(super) fn beginning_with(mut chosen: Chosen) -> Self {
+        // No row was made for this one.
+        chosen.retain(|_, choice| *choice != Choice::NewParent);
+        Self { chosen, ..Self::default() }
+    }
+
+    /// One for a row with a value in this column.
+    pub(super) fn needing(column: usize) -> Self {
+        Self { needed: Some(column), ..Self::default() }
+    }
+
+    /// What was chosen last.
+    pub(super) fn into_chosen(self) -> Chosen {
+        self.chosen
+    }
+
     /// What was chosen last for a column or a key.
     pub(super) fn choice(&self, of: usize) -> Choice {
         self.chosen.get(&of).copied().unwrap_or_default()
@@ -50,8 +72,10 @@ impl Search {
         about: impl FnOnce() -> Vec<Choices>,
     ) -> Option<Vec<(usize, Choice)>> {
         if !self.walks.contains_key(constraint) {
-            self.walks
-                .insert(constraint.to_owned(), combinations(&about(), constraint.starts_with("CHECK")).into_iter());
+            let mut about = about();
+            about.iter_mut().filter(|it| Some(it.of) == self.needed).for_each(|it| it.may_be_null = false);
+            let combinations = combinations(&about, constraint.starts_with("CHECK"));
+            self.walks.insert(constraint.to_owned(), combinations.into_iter());
         }
         let walk = self.walks.get_mut(constraint)?;
         let mut next = walk.next()?;

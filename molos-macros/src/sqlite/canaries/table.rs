@@ -1,6 +1,7 @@
 //! What there is to know of a table before rows can be put into it.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 use molos_runtime::Fact;
 use molos_runtime::rusqlite::types::Value;
@@ -21,6 +22,10 @@ pub(super) struct TableToFill {
     pub(super) keys: Vec<Reference>,
     pub(super) checks: Vec<CheckConstraint>,
     pub(super) has_sequence: bool,
+    /// For each column, those before it that a check names with it.
+    checked_with: Vec<Vec<usize>>,
+    /// What errors were found to be about.
+    named: RefCell<HashMap<String, Vec<usize>>>,
 }
 
 /// A foreign key of such a table.
@@ -52,7 +57,8 @@ impl TableToFill {
         let has_keys = says(|fact| matches!(fact, Fact::ForeignKey(_)));
         let keys = if has_keys { references(db.conn, &name, &columns)? } else { Vec::new() };
         let checks = if says(|fact| matches!(fact, Fact::Check(_))) { checks(sql) } else { Vec::new() };
-        Ok(Some(Self { columns, keys, checks, has_sequence: has_sequence(facts), name }))
+        let (checked_with, has_sequence) = (checked_together(&columns, &checks), has_sequence(facts));
+        Ok(Some(Self { columns, keys, checks, has_sequence, checked_with, named: RefCell::default(), name }))
     }
 
     /// The columns that an insert gives a value, by their place in the table.
@@ -69,6 +75,15 @@ impl TableToFill {
 
     /// The columns that an error is about; if it names none, those that a check is about, or all.
     pub(super) fn named_in(&self, message: &str) -> Vec<usize> {
+        let known = self.named.borrow().get(message).cloned();
+        known.unwrap_or_else(|| {
+            let named = self.find_named(message);
+            self.named.borrow_mut().insert(message.to_owned(), named.clone());
+            named
+        })
+    }
+
+    fn find_named(&self, message: &str) -> Vec<usize> {
         let mut said = words(message);
         said.extend(words_of_named(&self.checks, message));
         let having = |said: &BTreeSet<String>| -> Vec<usize> {
@@ -113,11 +128,8 @@ impl TableToFill {
     }
 
     /// The columns before this one that a check names with it.
-    pub(super) fn checked_with(&self, at: usize) -> Vec<usize> {
-        let says =
-            |check: &CheckConstraint, at: usize| check.words.contains(&self.columns[at].name.to_ascii_lowercase());
-        let together = |other: usize| self.checks.iter().any(|check| says(check, at) && says(check, other));
-        (0..at).filter(|other| together(*other)).collect()
+    pub(super) fn checked_with(&self, at: usize) -> &[usize] {
+        &self.checked_with[at]
     }
 
     /// The columns whose values nothing else depends on.
@@ -150,6 +162,19 @@ impl Reference {
         let rows: Vec<_> = rows.ok()?.collect::<Result<_>>().ok()?;
         rows.get(offset).or(rows.last()).cloned()
     }
+}
+
+/// For each column, those before it that a check names with it.
+fn checked_together(columns: &[Column], checks: &[CheckConstraint]) -> Vec<Vec<usize>> {
+    let names: Vec<String> = columns.iter().map(|column| column.name.to_ascii_lowercase()).collect();
+    let mut together = vec![BTreeSet::new(); columns.len()];
+    for check in checks {
+        let said: Vec<usize> = (0..names.len()).filter(|at| check.words.contains(&names[*at])).collect();
+        for (place, at) in said.iter().enumerate() {
+            together[*at].extend(&said[..place]);
+        }
+    }
+    together.into_iter().map(|others| others.into_iter().collect()).collect()
 }
 
 /// The foreign keys of a table that can be fulfilled, those of most columns first.

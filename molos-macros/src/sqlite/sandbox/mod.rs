@@ -9,11 +9,14 @@ pub(crate) mod trace;
 mod versions;
 
 use std::collections::BTreeSet;
+use std::ffi::c_int;
+use std::time::Duration;
 
 use molos_runtime::__private::Changed;
 use molos_runtime::__private::sqlite::{Change, SchemaReader};
 use molos_runtime::__private::sqlite::{Settings, violations_of};
 use molos_runtime::database::{DatabaseError, Violations};
+use molos_runtime::rusqlite::backup::Backup;
 use molos_runtime::rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 use molos_runtime::rusqlite::{Connection, Result};
 
@@ -69,8 +72,15 @@ impl Sandbox {
 
     /// Reads the schema.
     pub(crate) fn read_schema(&mut self) -> Result<()> {
-        self.schema = SchemaReader::read(&self.conn)?;
-        Ok(())
+        self.schema.refresh(&self.conn, &Change::Anything).map(drop)
+    }
+
+    /// Becomes a copy of another.
+    pub(crate) fn copy_from(&mut self, other: &Self) -> Result<()> {
+        Backup::new(&other.conn, &mut self.conn)?.run_to_completion(c_int::MAX, Duration::ZERO, None)?;
+        self.watch.lock().trace = other.trace();
+        self.keys.forget();
+        self.read_schema()
     }
 
     /// Reads again what the script that ran last may have changed in the schema.
@@ -139,5 +149,39 @@ impl Sandbox {
         }
         trace.effects.removes = trace.change == Change::Anything;
         self.keys.after(&script, trace);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Function;
+
+    #[test]
+    fn a_copy_has_the_schema_and_the_rows_and_is_watched_as_before() {
+        let function = Function { name: "f".to_owned(), arguments: 1 };
+        let registered = Registered { functions: vec![function], collations: vec!["c".to_owned()] };
+        let [mut copy, mut other] = [(); 2].map(|()| Sandbox::open(&registered).expect("a sandbox"));
+        let table = "CREATE TABLE a (x TEXT COLLATE c UNIQUE CHECK (f(x))); INSERT INTO a VALUES ('y');";
+        other.conn.execute_batch(table).expect("SQL");
+        other.read_schema().expect("the schema");
+        copy.conn.execute_batch("CREATE TABLE b (x)").expect("SQL");
+        copy.read_schema().expect("the schema");
+        let limit = |sandbox: &Sandbox| -> i64 {
+            sandbox.conn.query_row("PRAGMA max_page_count", [], |row| row.get(0)).expect("the limit")
+        };
+        let before = limit(&copy);
+
+        copy.copy_from(&other).expect("a copy");
+        assert_eq!(copy.schema.schema(), other.schema.schema());
+        assert_eq!(limit(&copy), before);
+        assert_eq!(copy.insert("INSERT INTO a VALUES ('z')"), Ok(Ok(BTreeSet::from(["a".to_owned()]))));
+        let rows = |sandbox: &Sandbox| -> i64 {
+            sandbox.conn.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).expect("a number")
+        };
+        assert_eq!((rows(&copy), rows(&other)), (2, 1));
+        for refused in ["ATTACH ':memory:' AS m", "PRAGMA writable_schema = 1", "INSERT INTO a VALUES ('y')"] {
+            assert!(copy.insert(refused).expect("a sandbox").is_err(), "{refused}");
+        }
     }
 }
