@@ -7,6 +7,7 @@ use molos_runtime::rusqlite::types::{Value, ValueRef};
 use molos_runtime::sqlite::catalog::Column;
 
 use crate::check::shadow::Fill;
+use crate::read::unquoted;
 use crate::sqlite::affinity::{Affinity, affinity};
 use crate::sqlite::canaries::constraints::CheckConstraint;
 
@@ -51,6 +52,23 @@ pub(super) fn candidates<'c>(
     };
     let literals = iter::once_with(move || own().into_iter().flat_map(CheckConstraint::literals)).flatten();
     null.into_iter().chain(contents.flat_map(of_content)).chain(literals)
+}
+
+/// The values of a column that its checks name, and its default: what users' rows are most likely to have.
+pub(super) fn named<'c>(column: &'c Column, checks: &'c [CheckConstraint]) -> impl Iterator<Item = Value> + 'c {
+    let name = column.name.to_ascii_lowercase();
+    let own = checks.iter().filter(move |check| check.words.contains(&name));
+    let literals = own.flat_map(CheckConstraint::literals).map(|candidate| candidate.value);
+    literals.chain(column.default.as_deref().and_then(constant))
+}
+
+/// The value of a default that is written out.
+fn constant(default: &str) -> Option<Value> {
+    if let Ok(number) = default.parse() {
+        return Some(Value::Integer(number));
+    }
+    let is_text = default.len() > 1 && default.starts_with('\'') && default.ends_with('\'');
+    is_text.then(|| Value::Text(unquoted(default)))
 }
 
 /// Yes or no: in a full row what the default is not, so that it is seen when the column is left out of a copy.

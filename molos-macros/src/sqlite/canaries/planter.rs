@@ -10,7 +10,7 @@ use molos_runtime::{Fact, Fingerprint};
 use crate::check::lineage::Lineage;
 use crate::check::shadow::{Fill, Variation};
 use crate::sqlite::canaries::Database;
-use crate::sqlite::canaries::candidates::{Candidate, candidates, may_be_null, text};
+use crate::sqlite::canaries::candidates::{Candidate, candidates, may_be_null, named, text};
 use crate::sqlite::canaries::constraints::{checks, words_of_named};
 use crate::sqlite::canaries::search::{Choice, Choices, Chosen, Search};
 use crate::sqlite::canaries::table::{Reference, TableToFill};
@@ -91,6 +91,8 @@ struct Unresolved {
 const ATTEMPTS: usize = 600;
 /// By how many bits columns that may be `NULL` are told apart.
 const MOST_BITS: u32 = 3;
+/// How many of the values that the schema names for a column are tried.
+const MOST_NAMED: usize = 8;
 /// How deep parents are made for parents.
 const DEEPEST: usize = 16;
 
@@ -199,6 +201,7 @@ impl Planter {
         }
         if !rows.is_empty() {
             self.plant_missing(db, &table, &rows, above);
+            self.plant_named(db, &table, &rows);
         }
         above.pop();
         first.unwrap_or(Ok(()))
@@ -271,6 +274,19 @@ impl Planter {
         }
     }
 
+    /// Adds a row with each value that the schema names for a column and that is in none of `rows`, where there can be one.
+    fn plant_named(&mut self, db: Database<'_>, table: &TableToFill, rows: &[Vec<Value>]) {
+        for (place, at) in table.written().into_iter().enumerate().filter(|(_, at)| table.key_of(*at).is_none()) {
+            for value in named(&table.columns[at], &table.checks).take(MOST_NAMED) {
+                if rows.iter().all(|row| row[place] != value) {
+                    let mut row = rows[0].clone();
+                    row[place] = value;
+                    self.plant_twin(db, table, row, Apart::Case, Some(place));
+                }
+            }
+        }
+    }
+
     /// Adds rows that differ from `row`, the values of the columns that are written, only where they have to: where
     /// several columns together keep rows apart, one for each of them that may be alike.
     fn plant_twins(&mut self, db: Database<'_>, table: &TableToFill, row: &[Value]) {
@@ -327,6 +343,11 @@ impl Planter {
     /// A value for a column that the newest row does not have.
     fn another_value(&mut self, db: Database<'_>, table: &TableToFill, at: usize) -> Option<Value> {
         if let Some(key) = table.keys.iter().find(|key| key.from.contains(&at)) {
+            if let ([_], false) = (key.from.as_slice(), key.parent.eq_ignore_ascii_case(&table.name)) {
+                // A table may have a row for each of its parents. If that does not work out, there is another, or none.
+                let _ = self.plant_below(db, &key.parent, &[Fill::Full], &mut vec![table.name.clone()]);
+                return key.unused(db.conn, table);
+            }
             let nth = key.from.iter().position(|from| *from == at)?;
             return key.values(db.conn, 1)?.into_iter().nth(nth);
         }

@@ -150,6 +150,17 @@ impl TableToFill {
 }
 
 impl Reference {
+    /// The key of a row of the parent that no row of `table` refers to, by the one column of the key.
+    pub(super) fn unused(&self, conn: &Connection, table: &TableToFill) -> Option<Value> {
+        let (to, from) = (quote(self.to.first()?), quote(&table.columns[*self.from.first()?].name));
+        let (parent, child) = (quote(&self.parent), quote(&table.name));
+        let sql = format!(
+            "SELECT p.{to} FROM {parent} AS p WHERE p.{to} IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM {child} AS c WHERE c.{from} = p.{to}) ORDER BY 1 DESC LIMIT 1"
+        );
+        conn.prepare_cached(&sql).ok()?.query_row([], |row| row.get(0)).ok()
+    }
+
     /// The key of a row of the parent, the newest first.
     pub(super) fn values(&self, conn: &Connection, offset: usize) -> Option<Vec<Value>> {
         let to: Vec<String> = self.to.iter().map(|column| quote(column)).collect();

@@ -732,3 +732,22 @@ fn a_row_is_there_though_its_only_value_was_left_behind() {
     assert_eq!(findings_in(&[words, rebuild]), ["2: data-loss words.word"]);
     assert_eq!(findings_in(&[words, &rebuild.replace("FROM words", "FROM words LIMIT 1")]), ["2: data-loss words"]);
 }
+
+#[test]
+fn rows_have_each_value_that_the_schema_names() {
+    let posts = "CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'draft' \
+                 CHECK (status IN ('draft', 'live', 'gone')), origin TEXT DEFAULT 'web', level INTEGER DEFAULT 3)";
+    for condition in ["status = 'draft'", "status = 'live'", "status = 'gone'", "origin = 'web'", "level = 3"] {
+        let delete = format!("DELETE FROM posts WHERE {condition}");
+        assert_eq!(findings_in(&[posts, &delete]), ["2: data-loss posts"], "{condition}");
+    }
+    assert_eq!(findings_in(&[posts, "DELETE FROM posts WHERE status = 'nowhere' OR origin = 'mail'"]), [""; 0]);
+}
+
+#[test]
+fn a_table_with_a_row_for_each_of_its_parents_has_duplicates() {
+    let profiles = "CREATE TABLE users (id INTEGER PRIMARY KEY); \
+        CREATE TABLE profiles (user_id INTEGER PRIMARY KEY REFERENCES users (id), handle TEXT NOT NULL)";
+    let unique = "CREATE UNIQUE INDEX handles ON profiles (handle)";
+    assert_eq!(findings_in(&[profiles, unique]), ["2: fails-on-rows"]);
+}
