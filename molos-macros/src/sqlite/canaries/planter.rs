@@ -265,20 +265,22 @@ impl Planter {
         halves.filter_map(|half| self.plant_row(db, table, half, soil, above).ok()).collect()
     }
 
-    /// Adds a row with a value in each column that has none in all of `rows`, where there can be one.
+    /// Adds a row with a value in each column that is `NULL` in all of `rows` and in those before them, where there can be
+    /// one.
     fn plant_missing(&mut self, db: Database<'_>, table: &TableToFill, rows: &[Vec<Value>], above: &mut Vec<String>) {
         for (place, at) in table.written().into_iter().enumerate() {
-            if rows.iter().all(|row| row[place] == Value::Null) {
+            let has_none = || !table.has(db.conn, at, "IS NOT", &Value::Null);
+            if rows.iter().all(|row| row[place] == Value::Null) && has_none() {
                 let _ = self.try_to_plant(db, table, Fill::Full, &mut Search::needing(at), above);
             }
         }
     }
 
-    /// Adds a row with each value that the schema names for a column and that is in none of `rows`, where there can be one.
+    /// Adds a row with each value that the schema names for a column and that no row has, where there can be one.
     fn plant_named(&mut self, db: Database<'_>, table: &TableToFill, rows: &[Vec<Value>]) {
         for (place, at) in table.written().into_iter().enumerate().filter(|(_, at)| table.key_of(*at).is_none()) {
             for value in named(&table.columns[at], &table.checks).take(MOST_NAMED) {
-                if rows.iter().all(|row| row[place] != value) {
+                if rows.iter().all(|row| row[place] != value) && !table.has(db.conn, at, "IS", &value) {
                     let mut row = rows[0].clone();
                     row[place] = value;
                     self.plant_twin(db, table, row, Apart::Case, Some(place));
@@ -313,7 +315,7 @@ impl Planter {
         let insert = table.insert();
         let mut apart = vec![Apart::Same; written.len()];
         for _ in 0..ATTEMPTS {
-            let error = match db.conn.execute(&insert, params_from_iter(&row)) {
+            let error = match db.conn.prepare_cached(&insert).and_then(|mut it| it.execute(params_from_iter(&row))) {
                 Ok(_) => {
                     self.changed.insert(table.name.clone());
                     return apart;

@@ -73,6 +73,13 @@ impl TableToFill {
         format!("INSERT INTO {} ({}) VALUES ({})", quote(&self.name), names.join(", "), values.join(", "))
     }
 
+    /// Whether a row has this value in a column, or another, as `operator` says.
+    pub(super) fn has(&self, conn: &Connection, at: usize, operator: &str, value: &Value) -> bool {
+        let (name, column) = (quote(&self.name), quote(&self.columns[at].name));
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE {column} {operator} ?1)");
+        conn.prepare_cached(&sql).and_then(|mut it| it.query_row([value], |row| row.get(0))).unwrap_or_default()
+    }
+
     /// The columns that an error is about; if it names none, those that a check is about, or all.
     pub(super) fn named_in(&self, message: &str) -> Vec<usize> {
         let known = self.named.borrow().get(message).cloned();
