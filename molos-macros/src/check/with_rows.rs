@@ -132,10 +132,10 @@ impl<'s, S: Shadow> WithRows<'s, S> {
         let before = self.schema().fingerprint();
         let file = passed.file;
         let up = file.up();
-        let left_out = passed.left_out.clone();
+        let missing = passed.left_out.as_ref().map(|left_out| file.up.words_at(left_out));
         self.passed.push(passed);
-        if let Some(left_out) = left_out {
-            self.missing.extend(file.up.words_at(&left_out));
+        if let Some(missing) = missing {
+            self.missing.extend(missing);
             return self.restart(up);
         }
         self.has_varied = false;

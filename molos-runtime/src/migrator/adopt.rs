@@ -29,6 +29,13 @@ enum Evidence {
     Version(i64),
 }
 
+impl Evidence {
+    /// Whether this stands against the schema: what may be no history does so only where it is asked for.
+    fn believes(self, claim: &Claim) -> bool {
+        !claim.is_doubtful || self != Self::AnyTool
+    }
+}
+
 impl<DB: Schemas> Migrator<'_, DB> {
     /// Recognises a database that was made by hand or by another tool, and records what it has already: the migration
     /// that leads to its schema, and those before it, count as applied from then on. Nothing is run, and the history of the
@@ -132,9 +139,8 @@ impl<DB: Schemas> Migrator<'_, DB> {
         let owners = Owners::new(&sets, &replayed);
         let part = |schema: &Schema, at| schema.part(|object| owners.owner(&object.table) == Some(at));
         let parts: Vec<Schema> = (0..sets.len()).map(|at| part(&found, at)).collect();
-        let is_believed = |claim: &Claim| !claim.is_doubtful || evidence != Evidence::AnyTool;
         let is_claimed = matches!(evidence, Evidence::Version(_))
-            || claims.iter().any(|claim| !claim.is_empty() && is_believed(claim));
+            || claims.iter().any(|claim| !claim.is_empty() && evidence.believes(claim));
         let mut adopted = Vec::new();
         for (at, ((SetHistory { set, history }, steps), found)) in sets.iter().zip(&all).zip(&parts).enumerate() {
             // Of a set that is not there at all, everything is pending, unless something says otherwise; and a set without
@@ -204,11 +210,9 @@ fn recognise<'m, DB: Database>(
     claims: &[Claim],
     evidence: Evidence,
 ) -> Result<Recognised<'m, DB>, Error> {
-    // What may be no history does not stand against the schema.
-    let is_believed = |claim: &&Claim| !claim.is_doubtful || evidence != Evidence::AnyTool;
     let history = |claim: &Claim| (claim.last(migrations), Candidate::History(claim.tool));
     let claim = claims.first();
-    let believed = match (evidence, claim.filter(is_believed)) {
+    let believed = match (evidence, claim.filter(|claim| evidence.believes(claim))) {
         (Evidence::Version(version), _) => Some((plan::known(migrations, version)?, Candidate::Asked)),
         (_, Some(claim)) => match history(claim) {
             (Ok(last), candidate) => Some((last, candidate)),

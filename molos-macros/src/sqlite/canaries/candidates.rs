@@ -39,10 +39,7 @@ pub(super) fn candidates<'c>(
     fill: Fill,
 ) -> impl Iterator<Item = Candidate> + 'c {
     let null = may_be_null(column, fill).then_some(Candidate::NULL);
-    let own = move || -> Vec<&CheckConstraint> {
-        let name = column.name.to_ascii_lowercase();
-        checks.iter().filter(|check| check.words.contains(&name)).collect()
-    };
+    let own = move || -> Vec<&CheckConstraint> { checks_of(column, checks).collect() };
     let contents = contents(&column.declared_type.to_ascii_lowercase()).iter();
     // Most rows take the first of each: the others are made when they are asked for.
     let of_content = move |content: &Content| {
@@ -50,16 +47,24 @@ pub(super) fn candidates<'c>(
         let others = iter::once_with(move || content.others(number, flag, &own())).flatten();
         iter::once(content.first(number, flag)).chain(others)
     };
-    let literals = iter::once_with(move || own().into_iter().flat_map(CheckConstraint::literals)).flatten();
+    let literals = iter::once_with(move || checks_of(column, checks).flat_map(CheckConstraint::literals)).flatten();
+    let literals = literals.map(common);
     null.into_iter().chain(contents.flat_map(of_content)).chain(literals)
 }
 
 /// The values of a column that its checks name, and its default: what users' rows are most likely to have.
 pub(super) fn named<'c>(column: &'c Column, checks: &'c [CheckConstraint]) -> impl Iterator<Item = Value> + 'c {
-    let name = column.name.to_ascii_lowercase();
-    let own = checks.iter().filter(move |check| check.words.contains(&name));
-    let literals = own.flat_map(CheckConstraint::literals).map(|candidate| candidate.value);
+    let literals = checks_of(column, checks).flat_map(CheckConstraint::literals);
     literals.chain(column.default.as_deref().and_then(constant))
+}
+
+/// The checks that name a column.
+fn checks_of<'c>(
+    column: &Column,
+    checks: &'c [CheckConstraint],
+) -> impl Iterator<Item = &'c CheckConstraint> + use<'c> {
+    let name = column.name.to_ascii_lowercase();
+    checks.iter().filter(move |check| check.words.contains(&name))
 }
 
 /// The value of a default that is written out.
@@ -101,10 +106,9 @@ fn contents(declared: &str) -> &'static [Content] {
 
 impl CheckConstraint {
     /// The values that it names, whatever the column's type.
-    fn literals(&self) -> impl Iterator<Item = Candidate> {
+    fn literals(&self) -> impl Iterator<Item = Value> {
         let strings = self.strings.iter().cloned().map(Value::Text);
-        let values = strings.chain(self.numbers.iter().copied().map(Value::Integer));
-        values.map(|value| Candidate { value, is_token: false })
+        strings.chain(self.numbers.iter().copied().map(Value::Integer))
     }
 }
 

@@ -325,7 +325,7 @@ impl Planter {
             let named = table.named_in(&error);
             let places = (0..written.len()).filter(|place| Some(*place) != kept && named.contains(&written[*place]));
             // A key of another table's stays as it is as long as another column can differ.
-            let refers = |place: &usize| table.keys.iter().any(|key| key.from.contains(&written[*place]));
+            let refers = |place: &usize| table.key_of(written[*place]).is_some();
             let mut places: Vec<usize> = places.filter(|place| apart[*place] != Apart::Other).collect();
             places
                 .sort_by_key(|place| (refers(place), apart[*place] == Apart::Same, table.columns[written[*place]].key));
@@ -344,7 +344,7 @@ impl Planter {
 
     /// A value for a column that the newest row does not have.
     fn another_value(&mut self, db: Database<'_>, table: &TableToFill, at: usize) -> Option<Value> {
-        if let Some(key) = table.keys.iter().find(|key| key.from.contains(&at)) {
+        if let Some(key) = table.key_of(at) {
             if let ([_], false) = (key.from.as_slice(), key.parent.eq_ignore_ascii_case(&table.name)) {
                 // A table may have a row for each of its parents. If that does not work out, there is another, or none.
                 let _ = self.plant_below(db, &key.parent, &[Fill::Full], &mut vec![table.name.clone()]);

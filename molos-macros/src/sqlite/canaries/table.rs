@@ -143,7 +143,7 @@ impl TableToFill {
     pub(super) fn free_columns(&self) -> impl Iterator<Item = usize> {
         (0..self.columns.len()).filter(|at| {
             let column = &self.columns[*at];
-            column.key == 0 && !column.generated && !self.keys.iter().any(|key| key.from.contains(at))
+            column.key == 0 && !column.generated && self.key_of(*at).is_none()
         })
     }
 

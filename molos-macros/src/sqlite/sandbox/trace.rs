@@ -97,7 +97,7 @@ impl State {
     /// Takes note of a statement that has run.
     pub(super) fn ran(&mut self, statement: &str) {
         let whole = self.reads.is_empty().then(|| copied_whole(statement)).flatten().map(|table| (table, None));
-        let copied = copied(statement);
+        let copied = (!self.reads.is_empty()).then(|| copied(statement)).flatten();
         let is_copied = |(_, column): &&(String, String)| copied.as_ref().is_none_or(|copied| copied.contains(column));
         let reads = self.reads.iter().filter(is_copied).map(|(table, column)| (table.clone(), Some(column.clone())));
         let reads = reads.chain(whole);

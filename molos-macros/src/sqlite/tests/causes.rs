@@ -1,26 +1,12 @@
 //! One cause, one error: what only follows from a file that failed is not told again.
 
-use std::fs;
-
-use crate::check::{Checked, check};
+use super::checked;
+use crate::check::Checked;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::Dialect as _;
-use crate::input::Input;
-use crate::read::source;
-use crate::sqlite::Sqlite;
-use crate::sqlite::sandbox::Sandbox;
 
 /// The titles of the errors and the names of the findings.
 fn told(scripts: &[&str]) -> Vec<String> {
-    let manifest = tempfile::tempdir().expect("a directory");
-    let directory = manifest.path().join("migrations");
-    fs::create_dir(&directory).expect("a directory");
-    for (at, script) in scripts.iter().enumerate() {
-        fs::write(directory.join(format!("{}_step.sql", at + 1)), script).expect("a file");
-    }
-    let input: Input = syn::parse_str("").expect("no options");
-    let source = source::read(&input, manifest.path(), &Sqlite::RULES);
-    let Checked { findings, errors, .. } = check::<Sandbox>(&source, &input).unwrap_or_else(Checked::from);
+    let (_, _, Checked { findings, errors, .. }) = checked("", scripts);
     let title = |error: &Diagnostic| error.title().replace("migrations/", "").replace("_step.sql` fails", "`");
     let findings = findings.iter().map(|finding| format!("{}: {}", finding.version, finding.name()));
     errors.iter().map(title).chain(findings).collect()

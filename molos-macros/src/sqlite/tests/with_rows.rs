@@ -1,15 +1,9 @@
 //! What is found in a step on rows, and a step close to it in which nothing is.
 
-use std::fs;
-
-use crate::check::{Checked, check};
+use super::checked;
+use crate::check::Checked;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::Dialect as _;
-use crate::input::Input;
 use crate::lint::finding::UNTRIED;
-use crate::read::source;
-use crate::sqlite::Sqlite;
-use crate::sqlite::sandbox::Sandbox;
 
 /// What the steps are run after.
 const SHOP: &str = "\
@@ -35,19 +29,7 @@ fn findings_in(scripts: &[&str]) -> Vec<String> {
 
 /// The same with options of the macro.
 fn findings_with(options: &str, scripts: &[&str]) -> Vec<String> {
-    let manifest = tempfile::tempdir().expect("a directory");
-    let directory = manifest.path().join("migrations");
-    fs::create_dir(&directory).expect("a directory");
-    let mut version = 0;
-    for script in scripts {
-        let (ending, sql) = script.strip_prefix("down:").map_or((".sql", *script), |down| (".down.sql", down));
-        version += usize::from(ending == ".sql");
-        fs::write(directory.join(format!("{version}_step{ending}")), sql).expect("a file");
-    }
-    let input: Input = syn::parse_str(options).expect("options");
-    let source = source::read(&input, manifest.path(), &Sqlite::RULES);
-    let Checked { findings, measured, errors, misfits, .. } =
-        check::<Sandbox>(&source, &input).unwrap_or_else(Checked::from);
+    let (_, _, Checked { findings, measured, errors, misfits, .. }) = checked(options, scripts);
     assert_eq!(errors.iter().map(Diagnostic::render).collect::<Vec<_>>(), [""; 0]);
     assert!(misfits.is_empty(), "{misfits:?}");
     let findings = findings.iter().filter(|finding| finding.lint != UNTRIED);
@@ -624,6 +606,12 @@ fn rows_of_the_programs_own_are_tried_where_none_can_be_made_up() {
     assert_eq!(findings_with(&options, &[halves]), [""; 0]);
     for (script, expected) in [
         ("ALTER TABLE halves ADD COLUMN b TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP", "2: fails-on-rows"),
+        // The row that the program gives leaves `b` out.
+        (
+            "ALTER TABLE halves ADD COLUMN b TEXT NOT NULL",
+            "2: fails-on-rows; 2: not tried: no rows could be made up for `halves`: \
+             CHECK constraint failed: a = upper(a) || lower(a)",
+        ),
         ("DELETE FROM halves", "2: data-loss halves"),
         ("ALTER TABLE halves RENAME TO n", "2: rename-table halves"),
     ] {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
-use std::fs;
 
 use molos_runtime::__private::layout::FileNames;
 use molos_runtime::__private::{Embedded, Entry};
@@ -13,13 +12,10 @@ use molos_runtime::{Error, ErrorKind, Loss, Migrations, Migrator, Schema};
 use super::rows::{self, RowSeed, Rows};
 use super::schema::{Column, Id, Schema as Described, Table};
 use super::steps::{Action, File, Flow, Unprovable, files};
-use crate::check::{Checked, LossesOfMigration, check};
-use crate::dialect::Dialect as _;
-use crate::input::Input;
+use crate::check::{Checked, LossesOfMigration};
 use crate::lint::finding::{DATA_LOSS, DROP_COLUMN, DROP_TABLE, FAILS_ON_ROWS, NARROW_TYPE};
-use crate::read::source::{self, Source};
-use crate::sqlite::Sqlite;
-use crate::sqlite::sandbox::Sandbox;
+use crate::read::source::Source;
+use crate::sqlite::tests::checked;
 
 /// Files, and the rows that a user had when so many of them were applied.
 #[derive(Clone, Debug)]
@@ -58,15 +54,8 @@ pub(super) fn judge(case: &Case) -> Result<Seen, String> {
     let Some(applied) = (case.applied % files.len().max(1)).checked_add(1).filter(|at| *at <= files.len()) else {
         return Ok(Seen::Refused);
     };
-    let manifest = tempfile::tempdir().expect("a directory");
-    let directory = manifest.path().join("migrations");
-    fs::create_dir(&directory).expect("a directory");
-    for (at, file) in files.iter().enumerate() {
-        fs::write(directory.join(format!("{}_step.sql", at + 1)), &file.sql).expect("a file");
-    }
-    let input: Input = syn::parse_str("").expect("no options");
-    let source = source::read(&input, manifest.path(), &Sqlite::RULES);
-    let checked = check::<Sandbox>(&source, &input).unwrap_or_else(Checked::from);
+    let scripts: Vec<&str> = files.iter().map(|file| file.sql.as_str()).collect();
+    let (input, source, checked) = checked("", &scripts);
     if !checked.errors.is_empty() || !source.errors.is_empty() {
         if std::env::var_os("MOLOS_RANDOM_SHOW").is_some() {
             let errors: Vec<String> = checked.errors.iter().map(crate::diagnostic::Diagnostic::render).collect();
