@@ -289,9 +289,8 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     pub(crate) async fn histories(&self, conn: &mut DB::Handle<'_>) -> Result<Vec<SetHistory<'m, DB>>, Error> {
         let mut histories = Vec::new();
         for set in self.sets.in_order()? {
-            let mut history = when_free!(self, conn, conn.history(set.set()), "reading the history")?;
-            history.sort_by_key(|applied| set.key(applied.version));
-            histories.push(SetHistory { set, history });
+            let history = when_free!(self, conn, conn.history(set.set()), "reading the history")?;
+            histories.push(SetHistory::new(set, history));
         }
         Ok(histories)
     }

@@ -624,32 +624,27 @@ impl<'m, DB: Database> Migrations<'m, DB> {
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Migration<'m, DB>> + ExactSizeIterator + use<'m, DB> {
         let this = *self;
-        let migrations = (0..self.len()).map(move |at| match this.list {
-            List::Made(list) => list[at],
-            List::Embedded(text, entries) => entries[at].migration(text),
-        });
-        migrations.map(move |migration| this.own(migration))
+        (0..self.len()).map(move |at| this.at(at))
     }
 
     /// The migration of this version.
     #[must_use]
     pub fn get(&self, version: i64) -> Option<Migration<'m, DB>> {
         let key = self.key(version);
-        let migration = match self.list {
-            List::Made(list) => {
-                let at = list.binary_search_by_key(&key, |migration| self.key(migration.version)).ok()?;
-                list.get(at).copied()
-            }
-            List::Embedded(text, entries) => {
-                let at = entries.binary_search_by_key(&key, |entry| self.key(entry.version)).ok()?;
-                entries.get(at).map(|entry| entry.migration(text))
-            }
+        let at = match self.list {
+            List::Made(list) => list.binary_search_by_key(&key, |migration| self.key(migration.version)),
+            List::Embedded(_, entries) => entries.binary_search_by_key(&key, |entry| self.key(entry.version)),
         };
-        migration.map(|migration| self.own(migration))
+        at.ok().map(|at| self.at(at))
     }
 
-    /// A migration of the list as one of this set.
-    fn own(&self, migration: Migration<'m, DB>) -> Migration<'m, DB> {
+    /// The migration at this place of the list.
+    #[inline(never)]
+    fn at(&self, at: usize) -> Migration<'m, DB> {
+        let migration = match self.list {
+            List::Made(list) => list[at],
+            List::Embedded(text, entries) => entries[at].migration(text),
+        };
         let hook = self.hooks.iter().find(|hook| hook.version == migration.version).map(|hook| hook.run);
         Migration {
             hook: hook.or(migration.hook),

@@ -121,6 +121,16 @@ pub struct SetHistory<'m, DB: Database> {
 }
 
 impl<'m, DB: Database> SetHistory<'m, DB> {
+    pub(crate) fn new(set: Migrations<'m, DB>, applied: Vec<Applied>) -> Self {
+        let mut history: Vec<Applied> = Vec::with_capacity(applied.len());
+        // Most sets are in the order of their versions already; a sort would be most of this crate's code in a program.
+        for applied in applied {
+            let at = history.partition_point(|known| set.key(known.version) <= set.key(applied.version));
+            history.insert(at, applied);
+        }
+        Self { set, history }
+    }
+
     /// The migrations that are applied.
     pub(crate) fn applied(&self) -> Vec<Migration<'m, DB>> {
         self.set.iter().filter(|migration| plan::is_applied(&self.set, &self.history, migration.version())).collect()

@@ -19,13 +19,13 @@ use crate::model::violation::{Dangling, Violation};
 pub fn violations_of(conn: &Connection, table: Option<&str>) -> Result<Violations, DatabaseError> {
     let mut found = Found { conn, violations: Violations::new() };
     match (check(conn, table)?, table) {
-        (Checked::Rows(rows), _) => found.add(&rows)?,
+        (Checked::Rows(rows), _) => found.add(rows)?,
         (Checked::Unenforceable(problem), Some(table)) => found.add_unenforceable(table, problem)?,
         // One key that cannot be checked would hide those of all other tables.
         (Checked::Unenforceable(problem), None) => {
             for table in tables_with_keys(conn)? {
                 match check(conn, Some(&table))? {
-                    Checked::Rows(rows) => found.add(&rows)?,
+                    Checked::Rows(rows) => found.add(rows)?,
                     Checked::Unenforceable(problem) => found.add_unenforceable(&table, problem)?,
                 }
             }
@@ -39,40 +39,40 @@ pub fn violations_of(conn: &Connection, table: Option<&str>) -> Result<Violation
 
 /// What `PRAGMA foreign_key_check` says: <https://sqlite.org/pragma.html#pragma_foreign_key_check>.
 enum Checked {
-    Rows(Vec<Reported>),
+    Rows(Vec<OfKey>),
     /// A key names no unique columns of its parent, in SQLite's words.
     Unenforceable(String),
 }
 
-struct Reported {
+/// The rows of a table whose key points at nothing.
+struct OfKey {
     table: String,
-    /// `None` in a table without them.
-    rowid: Option<i64>,
     parent: String,
     /// The number of the key in its table.
     key: usize,
+    /// `None` in a table without them.
+    rowids: Vec<Option<i64>>,
 }
 
 fn check(conn: &Connection, table: Option<&str>) -> Result<Checked> {
     let of_table = table.map(|table| format!("({})", quote(table)));
     let sql = format!("PRAGMA main.foreign_key_check{}", of_table.unwrap_or_default());
-    let reported = |row: &Row<'_>| {
-        Ok(Reported {
-            table: row.get(0)?,
-            rowid: row.get(1)?,
-            parent: row.get(2)?,
-            key: row.get::<_, u32>(3)? as usize,
-        })
-    };
     let mut statement = match conn.prepare(&sql) {
         Ok(statement) => statement,
         Err(error) if is_sql_error(&error) => return Ok(Checked::Unenforceable(message(&error))),
         Err(error) => return Err(error),
     };
-    let mut rows = statement.query_map([], reported)?.collect::<Result<Vec<_>>>()?;
     // SQLite goes through the keys row by row where there is no rowid.
-    rows.sort_by(|row, other| (&row.table, row.key).cmp(&(&other.table, other.key)));
-    Ok(Checked::Rows(rows))
+    let mut of_keys: Vec<OfKey> = Vec::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, rowid, parent, key) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, u32>(3)? as usize);
+        match of_keys.iter_mut().rev().find(|known| known.key == key && known.table == table) {
+            Some(known) => known.rowids.push(rowid),
+            None => of_keys.push(OfKey { table, parent, key, rowids: vec![rowid] }),
+        }
+    }
+    Ok(Checked::Rows(of_keys))
 }
 
 fn tables_with_keys(conn: &Connection) -> Result<Vec<String>> {
@@ -90,15 +90,14 @@ struct Found<'c> {
 }
 
 impl Found<'_> {
-    fn add(&mut self, rows: &[Reported]) -> Result<()> {
-        for rows in rows.chunk_by(|row, next| row.table == next.table && row.key == next.key) {
-            let Some(Reported { table, parent, key, .. }) = rows.first() else { continue };
+    fn add(&mut self, of_keys: Vec<OfKey>) -> Result<()> {
+        for OfKey { table, parent, key, rowids } in of_keys {
             // SQLite numbers the keys from the last.
-            let dangling = match foreign_keys(self.conn, table)?.iter().rev().nth(*key) {
-                Some(key) => which(self.conn, table, key, rows)?,
-                None => vec![Dangling::default(); rows.len()],
+            let dangling = match foreign_keys(self.conn, &table)?.iter().rev().nth(key) {
+                Some(key) => which(self.conn, &table, key, &rowids)?,
+                None => vec![Dangling::default(); rowids.len()],
             };
-            self.insert(table, parent.clone(), dangling)?;
+            self.insert(&table, parent, dangling)?;
         }
         Ok(())
     }
@@ -140,15 +139,14 @@ impl Found<'_> {
 }
 
 /// Which rows of a table these are that `key` was reported of.
-fn which(conn: &Connection, table: &str, key: &ForeignKey, reported: &[Reported]) -> Result<Vec<Dangling>> {
+fn which(conn: &Connection, table: &str, key: &ForeignKey, rowids: &[Option<i64>]) -> Result<Vec<Dangling>> {
     let rows = Rows::of(conn, table, key)?;
-    if let (Some(rowid), Some(rowids)) = (rows.rowid, reported.iter().map(|row| row.rowid).collect::<Option<Vec<_>>>())
-    {
+    if let Some(rowid) = rows.rowid.filter(|_| rowids.iter().all(Option::is_some)) {
         let mut statement = conn.prepare(&rows.select(&format!("c.{rowid} = ?1")))?;
-        return rowids.into_iter().map(|rowid| statement.query_row([rowid], |row| rows.read(row))).collect();
+        return rowids.iter().map(|rowid| statement.query_row([rowid], |row| rows.read(row))).collect();
     }
     let found = search(conn, table, key)?;
-    Ok(if found.len() == reported.len() { found } else { vec![Dangling::default(); reported.len()] })
+    Ok(if found.len() == rowids.len() { found } else { vec![Dangling::default(); rowids.len()] })
 }
 
 /// Looks for the rows that refer to nothing by a query. Between columns of two types it may find fewer than SQLite does.
@@ -201,7 +199,7 @@ impl Rows {
     }
 
     fn select(&self, condition: &str) -> String {
-        let columns: Vec<_> = self.own.iter().chain(&self.key).map(|column| format!("c.{column}")).collect();
+        let columns: Vec<_> = self.own.iter().chain(&self.key).map(|column| as_text(&format!("c.{column}"))).collect();
         format!("SELECT {} FROM main.{} AS c WHERE {condition}", columns.join(", "), self.table)
     }
 
@@ -211,15 +209,18 @@ impl Rows {
     }
 }
 
-/// A number is the same whatever type a rebuild gives it.
+/// A column as text, so that a number is the same whatever type a rebuild gives it.
+fn as_text(column: &str) -> String {
+    let whole = format!("CAST({column} AS INTEGER)");
+    format!("CAST(iif(typeof({column}) = 'real' AND {column} = {whole}, {whole}, {column}) AS TEXT)")
+}
+
 fn hash(row: &Row<'_>, columns: Range<usize>) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     for at in columns {
         match row.get_ref(at)? {
-            ValueRef::Null => 0.hash(&mut hasher),
-            ValueRef::Integer(number) => number.to_string().as_bytes().hash(&mut hasher),
-            ValueRef::Real(number) => number.to_string().as_bytes().hash(&mut hasher),
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.hash(&mut hasher),
+            ValueRef::Text(bytes) => bytes.hash(&mut hasher),
+            _ => 0.hash(&mut hasher),
         }
     }
     Ok(hasher.finish())

@@ -69,6 +69,7 @@ struct Inner {
 }
 
 impl Error {
+    #[cold]
     pub(crate) fn new(kind: ErrorKind) -> Self {
         let inner = Inner {
             kind,
