@@ -1,7 +1,14 @@
 //! Rows that refer to nothing, from times without enforcement: they stay, and no migration may make more of them.
 
+use std::sync::{Arc, Mutex};
+
 use molos::rusqlite::Connection;
+use molos::rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use molos::{Error, ErrorKind, Migration, Migrations, Migrator};
+
+mod touched {
+    molos::embed_migrations!("tests/fixtures/touched");
+}
 
 /// Two tables, of which one has a row that refers to nothing in the other.
 const CHILD: &str = "CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1), (2);
@@ -118,4 +125,38 @@ fn a_key_that_cannot_be_checked_hides_no_other() {
     let migrations = Migrations::new("app", "migrations", &list);
     let migrator = Migrator::new(&migrations).other_tables(["names", "a_wrong", "child", "parent"]);
     migrator.verify(&mut conn).expect("what is not the program's own is not checked");
+}
+
+#[test]
+fn only_keys_that_a_migration_may_break_are_checked() {
+    let mut conn = Connection::open_in_memory().expect("a database");
+    let checked = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&checked);
+    let _ = conn.authorizer(Some(move |context: AuthContext<'_>| {
+        if let AuthAction::Pragma { pragma_name: "foreign_key_check", pragma_value } = context.action {
+            noted.lock().expect("the list").push(pragma_value.unwrap_or("everything").to_owned());
+        }
+        Authorization::Allow
+    }));
+    let mut checks_of = |version| {
+        Migrator::new(&touched::MIGRATIONS).up_to(version).migrate(&mut conn).expect("it migrates");
+        std::mem::take(&mut *checked.lock().expect("the list"))
+    };
+    assert_eq!(checks_of(1), ["lines", "orders"], "afterwards");
+    assert_eq!(checks_of(2), [""; 0], "neither a column nor an index breaks a key");
+    assert_eq!(checks_of(3), ["reviews"], "afterwards");
+    assert_eq!(checks_of(4), ["orders", "orders"], "those that refer to users, before and afterwards");
+}
+
+#[test]
+fn where_the_database_has_triggers_of_its_own_every_key_is_checked() {
+    let mut conn = Connection::open_in_memory().expect("a database");
+    Migrator::new(&touched::MIGRATIONS).up_to(3).migrate(&mut conn).expect("it migrates");
+    let own = "PRAGMA foreign_keys = OFF; INSERT INTO users VALUES (1, ''); INSERT INTO orders VALUES (1, 1, NULL);
+        INSERT INTO reviews VALUES (1, 1);
+        CREATE TRIGGER forget AFTER UPDATE ON users BEGIN DELETE FROM orders WHERE user_id = new.id; END";
+    conn.execute_batch(own).expect("what the program does not know");
+    let error = Migrator::new(&touched::MIGRATIONS).migrate(&mut conn).expect_err("a row refers to nothing");
+    let ErrorKind::ForeignKeys { violations, .. } = error.kind() else { panic!("{error:#}") };
+    assert_eq!(violations.iter().map(|it| it.table.as_str()).collect::<Vec<_>>(), ["reviews"]);
 }

@@ -1,6 +1,6 @@
 //! The shadow database without rows: that of somebody who starts the program for the first time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 
 use crate::check::lineage::Lineage;
@@ -8,6 +8,7 @@ use crate::check::ownership::Ownership;
 use crate::check::runner::{Runner, Set};
 use crate::check::shadow::Shadow;
 use crate::check::table::{Table, Unreadable};
+use crate::check::touched;
 use crate::check::with_rows::Passed;
 use crate::check::{Checked, Fingerprints, Measured};
 use crate::diagnostic::Diagnostic;
@@ -21,6 +22,7 @@ pub(crate) struct Empty<'s, S> {
     runner: Runner<'s, S>,
     ownership: Ownership<'s>,
     fingerprints: Fingerprints,
+    touched: BTreeMap<i64, BTreeSet<String>>,
     /// What is wrong with the files, and went wrong on the way.
     errors: Vec<Diagnostic>,
     findings: Vec<Finding>,
@@ -36,6 +38,7 @@ impl<'s, S: Shadow> Empty<'s, S> {
         let mut runner = Runner::<S>::open(source, set)?;
         let ownership = runner.ownership();
         let (mut fingerprints, mut findings, mut errors) = (Fingerprints::new(), Vec::new(), source.errors.clone());
+        let mut touched = BTreeMap::new();
         // Words of the statements that failed: what they would have made, and later ones may miss.
         let mut missing = BTreeSet::new();
         for file in &source.migrations {
@@ -50,6 +53,8 @@ impl<'s, S: Shadow> Empty<'s, S> {
                     let lost = loss::losses(&changed, schema, &lineage, up());
                     findings.extend(left_out(&changed, schema, &lineage, &lost, up()));
                     findings.extend(lost);
+                    let tables = touched::touched(&file.up, &effects, &changed, schema);
+                    touched.extend(tables.map(|tables| (file.version, tables)));
                     fingerprints.insert(file.version, schema.fingerprint().minus(&ownership.others.fingerprint()));
                     // If nobody follows any more, whoever stopped says why.
                     let _ = to_follow.send(Passed { file, left_out: None });
@@ -71,12 +76,12 @@ impl<'s, S: Shadow> Empty<'s, S> {
             // Whether a key can be enforced at all is looked at once, at the end: it may be only then that it can.
             errors = runner.shadow.check_keys()?;
         }
-        Ok(Self { runner, ownership, fingerprints, errors, findings })
+        Ok(Self { runner, ownership, fingerprints, touched, errors, findings })
     }
 
     /// Reads the tables that the migrations lead to. What in there cannot be used is returned apart.
     pub(crate) fn finish(self) -> Result<(Checked, Vec<Diagnostic>), Diagnostic> {
-        let Self { runner, ownership, fingerprints, errors, findings } = self;
+        let Self { runner, ownership, fingerprints, touched, errors, findings } = self;
         let is_own = |table: &str| !ownership.others.has(&table.to_ascii_lowercase());
         let (mut tables, mut unreadable) = runner.shadow.tables()?;
         tables.retain(|table| is_own(&table.name));
@@ -90,7 +95,7 @@ impl<'s, S: Shadow> Empty<'s, S> {
             }));
             unusable.extend(tables.iter().filter_map(|table| unusable_rows(&runner.shadow, table)));
         }
-        let measured = Measured { fingerprints, ..Measured::default() };
+        let measured = Measured { fingerprints, touched, ..Measured::default() };
         Ok((Checked { tables, is_complete, errors, findings, measured, ..Checked::default() }, unusable))
     }
 }

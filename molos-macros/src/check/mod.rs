@@ -9,6 +9,7 @@ pub(crate) mod rows;
 mod runner;
 pub(crate) mod shadow;
 pub(crate) mod table;
+mod touched;
 mod with_rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,8 @@ pub(crate) struct Measured {
     pub(crate) fingerprints: Fingerprints,
     /// What each migration takes from rows.
     pub(crate) losses: BTreeMap<i64, LossesOfMigration>,
+    /// The tables whose foreign keys each up migration may break, or those of tables that refer to them, where that is known.
+    pub(crate) touched: BTreeMap<i64, BTreeSet<String>>,
     /// What could not be tried with rows.
     pub(crate) unproven: Vec<Unproven>,
 }

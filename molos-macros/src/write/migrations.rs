@@ -8,7 +8,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::Path;
 
-use crate::check::{LossesOfMigration, Measured};
+use crate::check::Measured;
 use crate::input::{Files, Input};
 use crate::lint::finding::Loss;
 use crate::read::file::{MigrationFile, Script};
@@ -33,7 +33,7 @@ pub(crate) fn migrations(
         .iter()
         .map(|file| {
             let fingerprint = measured.fingerprints.get(&file.version).copied().unwrap_or_default();
-            entry(file, fingerprint, measured.losses.get(&file.version), &mut text, molos)
+            entry(file, fingerprint, measured, &mut text, molos)
         })
         .collect();
     let doc = migrations_doc(source, &measured.unproven);
@@ -112,7 +112,7 @@ fn base(base: &Source, molos: &Path) -> Option<TokenStream> {
 fn entry(
     file: &MigrationFile,
     fingerprint: Fingerprint,
-    losses: Option<&LossesOfMigration>,
+    measured: &Measured,
     text: &mut String,
     molos: &Path,
 ) -> TokenStream {
@@ -146,22 +146,32 @@ fn entry(
     });
     let reason = file.up.directives.irreversible.as_deref();
     *text += reason.unwrap_or_default();
-    let irreversible = match reason.map(|reason| number(reason.len())) {
-        None => quote!(::core::option::Option::None),
-        Some(len) => quote!(::core::option::Option::Some(#len)),
-    };
+    let irreversible = optional(reason.map(|reason| number(reason.len())));
+    let losses = measured.losses.get(&file.version);
     let (up_losses, down_losses) = losses.map(|losses| (lines(&losses.up), lines(&losses.down))).unwrap_or_default();
     *text += &up_losses;
     *text += &down_losses;
     let (up_losses, down_losses) = (number(up_losses.len()), number(down_losses.len()));
+    let touched = optional(measured.touched.get(&file.version).map(|tables| {
+        let tables = tables.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+        *text += &tables;
+        number(tables.len())
+    }));
     quote! {
         #molos::__private::Entry {
             version: #version, checksum: *#checksum, fingerprint: *#fingerprint, start: #start, path: #path, name: (#name_start, #name_len),
-            up: #up_len, down: #down_len, irreversible: #irreversible, up_losses: #up_losses, down_losses: #down_losses, down_path: #own_down_path, up_line: #up_line, down_line: #down_line,
+            up: #up_len, down: #down_len, irreversible: #irreversible, up_losses: #up_losses, down_losses: #down_losses, touched: #touched, down_path: #own_down_path, up_line: #up_line, down_line: #down_line,
             up_keys: #molos::ForeignKeys::#up_keys, down_keys: #molos::ForeignKeys::#down_keys,
             up_no_transaction: #up_no_transaction, down_no_transaction: #down_no_transaction,
             up_blanked: &[#(#up_blanked),*],
         }
+    }
+}
+
+fn optional(number: Option<Literal>) -> TokenStream {
+    match number {
+        None => quote!(::core::option::Option::None),
+        Some(number) => quote!(::core::option::Option::Some(#number)),
     }
 }
 

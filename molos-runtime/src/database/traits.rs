@@ -110,8 +110,14 @@ pub trait Run: Send {
         hook: <Self::Database as Database>::Hook,
     ) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
-    /// Every foreign key that refers to nothing.
-    fn violations(&mut self) -> impl Future<Output = Result<Violations, DatabaseError>> + Send;
+    /// Every foreign key that refers to nothing; with `touched`, only those in these tables, and in those that refer to them.
+    fn violations(
+        &mut self,
+        touched: Option<&[&str]>,
+    ) -> impl Future<Output = Result<Violations, DatabaseError>> + Send;
+
+    /// Whether there are triggers on one of these tables, which may do what no script says.
+    fn have_triggers(&mut self, tables: &[&str]) -> impl Future<Output = Result<bool, DatabaseError>> + Send;
 }
 
 /// The connection itself, and its transactions.

@@ -36,7 +36,7 @@ impl<DB: Database> Migrator<'_, DB> {
     /// last set first.
     ///
     /// What this program does not have is rolled back with the SQL that the newer one has left in the history table, in
-    /// one transaction, whatever [`transactions`](Self::transactions) says. As in any run, every foreign key is checked
+    /// one transaction, whatever [`transactions`](Self::transactions) says. Every foreign key is checked
     /// before it is committed. That SQL is run only if it is what molos wrote: beside it there is a checksum, which tells
     /// what was changed by accident or by hand. It is no signature: from a file of unknown origin, do not downgrade.
     ///

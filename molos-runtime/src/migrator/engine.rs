@@ -33,7 +33,7 @@ impl<DB: Database> Clone for Course<'_, DB> {
 
 impl<DB: Database> Copy for Course<'_, DB> {}
 
-/// Runs `steps` and checks every foreign key, inside of the transaction that is open.
+/// Runs `steps` and checks every foreign key that they may have broken, inside of the transaction that is open.
 ///
 /// A script that has to be run outside of a transaction is not run here; that of the first step was run before, for as
 /// long as `alone` says.
@@ -47,12 +47,13 @@ pub async fn run<R: Run>(
     mut alone: Option<Duration>,
     course: Course<'_, R::Database>,
 ) -> Result<Vec<StepReport>, Error> {
-    let before = violations(conn).await?;
+    let touched = touched(conn, steps, course.direction).await?;
+    let before = violations(conn, touched.as_deref()).await?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
         reports.push(run_step(conn, migration, alone.take(), course).await?);
     }
-    check_keys(conn, steps, &before, course.goes_on).await?;
+    check_keys(conn, steps, touched.as_deref(), &before, course.goes_on).await?;
     Ok(reports)
 }
 
@@ -238,18 +239,36 @@ fn first_line<DB: Database>(script: &str, offset: usize) -> &str {
     statement_at::<DB>(script, offset).and_then(|statement| statement.sql.lines().next()).unwrap_or_default()
 }
 
-pub(crate) async fn violations<R: Run>(conn: &mut R) -> Result<Violations, Error> {
-    conn.violations().await.map_err(|error| failed("checking foreign keys", error))
+/// The tables whose foreign keys `steps` may break, or those of tables that refer to them; `None` if it may be any. To be
+/// asked before they are run.
+pub(crate) async fn touched<'m, R: Run>(
+    conn: &mut R,
+    steps: &[Migration<'m, R::Database>],
+    direction: Direction,
+) -> Result<Option<Vec<&'m str>>, Error> {
+    let mut touched = Vec::new();
+    for step in steps {
+        let Some(tables) = step.touched(direction) else { return Ok(None) };
+        touched.extend(tables);
+    }
+    // What triggers of the database's own do was not seen when the migrations were checked.
+    let have_triggers = conn.have_triggers(&touched).await.map_err(|error| failed("looking for triggers", error))?;
+    Ok((!have_triggers).then_some(touched))
 }
 
-/// Checks every foreign key after `steps` ran.
+pub(crate) async fn violations<R: Run>(conn: &mut R, touched: Option<&[&str]>) -> Result<Violations, Error> {
+    conn.violations(touched).await.map_err(|error| failed("checking foreign keys", error))
+}
+
+/// Checks the foreign keys after `steps` ran, those that they have `touched`.
 pub(crate) async fn check_keys<R: Run>(
     conn: &mut R,
     steps: &[Migration<'_, R::Database>],
+    touched: Option<&[&str]>,
     before: &Violations,
     goes_on: bool,
 ) -> Result<(), Error> {
-    let mut violations = more(before, &violations(conn).await?);
+    let mut violations = more(before, &violations(conn, touched).await?);
     violations.retain(|violation| !goes_on || !violation.parent.is_empty());
     if violations.is_empty() {
         return Ok(());
@@ -259,7 +278,7 @@ pub(crate) async fn check_keys<R: Run>(
 
 /// Checks every foreign key of the program's own tables in a database that no migration is run on.
 pub(crate) async fn check_all_keys<R: Run>(conn: &mut R, is_own: impl Fn(&str) -> bool) -> Result<(), Error> {
-    let mut violations = violations(conn).await?;
+    let mut violations = violations(conn, None).await?;
     violations.retain(|violation| is_own(violation.child()));
     if violations.is_empty() {
         Ok(())

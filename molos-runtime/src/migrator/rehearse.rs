@@ -103,7 +103,8 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         course: Course<'_, DB>,
         steps: &mut Vec<StepRehearsal>,
     ) -> Result<(), Error> {
-        let before = violations(conn).await?;
+        let touched = engine::touched(conn, pending, course.direction).await?;
+        let before = violations(conn, touched.as_deref()).await?;
         let mut reports = Vec::with_capacity(pending.len());
         for migration in pending {
             let rows = rows_changed::<DB>(conn).await?;
@@ -118,7 +119,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             });
             reports.push(report);
         }
-        engine::check_keys(conn, pending, &before, course.goes_on).await?;
+        engine::check_keys(conn, pending, touched.as_deref(), &before, course.goes_on).await?;
         engine::write_history(conn, Direction::Up, pending, &reports).await?;
         self.verify_after_steps(conn).await
     }

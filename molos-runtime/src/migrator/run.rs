@@ -477,7 +477,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     pub(crate) async fn commit(&self, conn: &mut DB::Handle<'_>, steps: &[Migration<'_, DB>]) -> Result<(), Error> {
         let result = when_free!(self, conn, unless_busy(conn.commit()), "committing")?;
         if result.as_ref().is_err_and(|error| error.failure == Failure::DeferredKey) {
-            engine::check_keys(conn, steps, &Violations::new(), false).await?;
+            engine::check_keys(conn, steps, None, &Violations::new(), false).await?;
         }
         result.map_err(|error| failed("committing", error))
     }

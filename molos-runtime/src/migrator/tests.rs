@@ -101,8 +101,12 @@ impl Run for Handle<'_> {
         slowly(self.0.hook(hook)).await
     }
 
-    async fn violations(&mut self) -> Result<Violations, DatabaseError> {
-        slowly(self.0.violations()).await
+    async fn violations(&mut self, touched: Option<&[&str]>) -> Result<Violations, DatabaseError> {
+        slowly(self.0.violations(touched)).await
+    }
+
+    async fn have_triggers(&mut self, tables: &[&str]) -> Result<bool, DatabaseError> {
+        slowly(self.0.have_triggers(tables)).await
     }
 }
 

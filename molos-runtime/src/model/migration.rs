@@ -34,6 +34,8 @@ pub struct Migration<'m, DB: Database = DefaultDatabase> {
     irreversible: Option<&'m str>,
     /// What the up and the down migration take from rows: a table a line, or a table and, behind a tab, a column.
     losses: [&'m str; 2],
+    /// The tables whose foreign keys the up script may break, or those of tables that refer to them: a table a line.
+    touched: Option<&'m str>,
     /// What of the up script's file is blank in its SQL, by offset: it says what the engine does anyway.
     blanked: &'m &'m [(u32, &'m str)],
     hook: Option<DB::Hook>,
@@ -50,7 +52,7 @@ pub struct StepHook<DB: Database = DefaultDatabase> {
 /// Whether foreign keys are enforced while a script runs.
 ///
 /// Off is the default, so that a table can be rebuilt without its `DROP TABLE` deleting the rows that refer to it.
-/// Whatever a script does, every key is checked before its transaction is committed.
+/// Whatever a script does, every key that it may have broken is checked before its transaction is committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ForeignKeys {
     /// Not enforced statement by statement; checked before the commit.
@@ -184,6 +186,7 @@ impl<'m, DB: Database> Migration<'m, DB> {
             store_down: Some(stored_down),
             irreversible: None,
             losses: [""; 2],
+            touched: None,
             blanked: &(&[] as &[_]),
             hook: None,
         }
@@ -261,6 +264,13 @@ impl<'m, DB: Database> Migration<'m, DB> {
         let [up, down] = self.losses;
         let losses = if direction == Direction::Up { up } else { down };
         losses.lines().map(|line| line.split_once('\t').map_or((line, None), |(table, column)| (table, Some(column))))
+    }
+
+    /// The tables with a foreign key, or with rows that foreign keys refer to, that may not be what they were when it was run
+    /// in `direction`, in lower case; `None` if that is not known.
+    pub(crate) fn touched(&self, direction: Direction) -> Option<impl Iterator<Item = &'m str> + use<'m, DB>> {
+        let is_known = direction == Direction::Up && self.hook.is_none();
+        self.touched.filter(|_| is_known).map(str::lines)
     }
 
     /// Its down migration as the history keeps it.
@@ -438,6 +448,8 @@ pub struct Entry {
     /// The lengths of what the up and the down migration take; they follow the reason.
     pub up_losses: u32,
     pub down_losses: u32,
+    /// The length of the names of the tables that the up migration touches, if they are known; they follow the losses.
+    pub touched: Option<u32>,
     pub up_line: u32,
     pub down_line: u32,
     pub up_keys: ForeignKeys,
@@ -462,6 +474,7 @@ impl Entry {
         let down = next(index(self.down));
         let irreversible = self.irreversible.map(|len| next(index(len)));
         let (up_losses, down_losses) = (next(index(self.up_losses)), next(index(self.down_losses)));
+        let touched = self.touched.map(|len| next(index(len)));
         let (start, len) = (usize::from(self.name.0), usize::from(self.name.1));
         Migration {
             set: "",
@@ -482,6 +495,7 @@ impl Entry {
             store_down: None,
             irreversible,
             losses: [up_losses, down_losses],
+            touched,
             blanked: &self.up_blanked,
             hook: None,
         }

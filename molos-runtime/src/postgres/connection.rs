@@ -49,8 +49,12 @@ impl Run for Handle<'_> {
     }
 
     /// The server has refused what would refer to nothing, or does so at the commit.
-    async fn violations(&mut self) -> Result<Violations, DatabaseError> {
+    async fn violations(&mut self, _: Option<&[&str]>) -> Result<Violations, DatabaseError> {
         Ok(Violations::new())
+    }
+
+    async fn have_triggers(&mut self, _: &[&str]) -> Result<bool, DatabaseError> {
+        Ok(false)
     }
 }
 

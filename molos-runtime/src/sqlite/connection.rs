@@ -10,7 +10,7 @@ use rusqlite::{Batch, Connection, ErrorCode, ffi};
 
 use super::copy::file_of;
 use super::error::{is_interrupt, is_unregistered, offset_in};
-use super::keys::violations_of;
+use super::keys::{have_triggers, violations_among, violations_of};
 use super::{Handle, Hook, Sqlite};
 use crate::database::{DatabaseError, Failure, Run, Transact, Violations};
 use crate::model::error::DatabaseFailure;
@@ -62,8 +62,15 @@ impl Run for Handle<'_> {
         self.0.execute_batch("RELEASE _molos_hook").map_err(|_| transaction_ended())
     }
 
-    async fn violations(&mut self) -> Result<Violations, DatabaseError> {
-        violations_of(self.0, None)
+    async fn violations(&mut self, touched: Option<&[&str]>) -> Result<Violations, DatabaseError> {
+        match touched {
+            Some(touched) => violations_among(self.0, touched),
+            None => violations_of(self.0, None),
+        }
+    }
+
+    async fn have_triggers(&mut self, tables: &[&str]) -> Result<bool, DatabaseError> {
+        Ok(have_triggers(self.0, tables)?)
     }
 }
 

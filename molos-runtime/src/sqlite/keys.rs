@@ -23,18 +23,36 @@ pub fn violations_of(conn: &Connection, table: Option<&str>) -> Result<Violation
         (Checked::Unenforceable(problem), Some(table)) => found.add_unenforceable(table, problem)?,
         // One key that cannot be checked would hide those of all other tables.
         (Checked::Unenforceable(problem), None) => {
-            for table in tables_with_keys(conn)? {
-                match check(conn, Some(&table))? {
-                    Checked::Rows(rows) => found.add(rows)?,
-                    Checked::Unenforceable(problem) => found.add_unenforceable(&table, problem)?,
-                }
-            }
+            found.add_tables(tables_with_keys(conn, None)?)?;
             if found.violations.iter().all(|violation| !violation.parent.is_empty()) {
                 found.violations.push(Violation::unenforceable(String::new(), problem, [None; 2]));
             }
         }
     }
     Ok(found.violations)
+}
+
+/// Every foreign key of these tables, and of those that refer to them, that points at nothing.
+pub(super) fn violations_among(conn: &Connection, tables: &[&str]) -> Result<Violations, DatabaseError> {
+    let mut found = Found { conn, violations: Violations::new() };
+    found.add_tables(tables_with_keys(conn, Some(tables))?)?;
+    Ok(found.violations)
+}
+
+/// Whether there are triggers on one of these tables.
+pub(super) fn have_triggers(conn: &Connection, tables: &[&str]) -> Result<bool> {
+    let mut statement = conn.prepare("SELECT tbl_name FROM main.sqlite_master WHERE type = 'trigger'")?;
+    let mut triggers = statement.query([])?;
+    while let Some(trigger) = triggers.next()? {
+        if is_among(tables, &trigger.get::<_, String>(0)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_among(tables: &[&str], name: &str) -> bool {
+    tables.iter().any(|table| table.eq_ignore_ascii_case(name))
 }
 
 /// What `PRAGMA foreign_key_check` says: <https://sqlite.org/pragma.html#pragma_foreign_key_check>.
@@ -75,12 +93,17 @@ fn check(conn: &Connection, table: Option<&str>) -> Result<Checked> {
     Ok(Checked::Rows(of_keys))
 }
 
-fn tables_with_keys(conn: &Connection) -> Result<Vec<String>> {
+/// The tables that have foreign keys; with `among`, those of these tables and those that refer to one of them.
+fn tables_with_keys(conn: &Connection, among: Option<&[&str]>) -> Result<Vec<String>> {
     const TABLES: &str = "\
         SELECT name FROM main.sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name";
     let mut statement = conn.prepare(TABLES)?;
     let mut tables = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>>>()?;
-    tables.retain(|table| !foreign_keys(conn, table).is_ok_and(|keys| keys.is_empty()));
+    let is_wanted = |name: &str| among.is_none_or(|among| is_among(among, name));
+    let has_wanted = |table: &str, keys: &[ForeignKey]| {
+        !keys.is_empty() && (is_wanted(table) || keys.iter().any(|key| is_wanted(&key.parent)))
+    };
+    tables.retain(|table| foreign_keys(conn, table).map_or(true, |keys| has_wanted(table, &keys)));
     Ok(tables)
 }
 
@@ -98,6 +121,16 @@ impl Found<'_> {
                 None => vec![Dangling::default(); rowids.len()],
             };
             self.insert(&table, parent, dangling)?;
+        }
+        Ok(())
+    }
+
+    fn add_tables(&mut self, tables: Vec<String>) -> Result<()> {
+        for table in tables {
+            match check(self.conn, Some(&table))? {
+                Checked::Rows(rows) => self.add(rows)?,
+                Checked::Unenforceable(problem) => self.add_unenforceable(&table, problem)?,
+            }
         }
         Ok(())
     }

@@ -106,7 +106,11 @@ impl Run for Sandbox {
         Ok(())
     }
 
-    async fn violations(&mut self) -> Result<Violations, DatabaseError> {
+    async fn violations(&mut self, _: Option<&[&str]>) -> Result<Violations, DatabaseError> {
         self.keys.violations(&self.conn)
+    }
+
+    async fn have_triggers(&mut self, _: &[&str]) -> Result<bool, DatabaseError> {
+        Ok(false)
     }
 }

@@ -4,6 +4,7 @@ mod attempts;
 mod causes;
 mod directories;
 mod random;
+mod touched;
 mod with_rows;
 
 use std::fs;

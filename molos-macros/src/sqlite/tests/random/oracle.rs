@@ -70,28 +70,32 @@ pub(super) fn judge(case: &Case) -> Result<Seen, String> {
         }
         return Ok(Seen::Untried);
     }
-    let (text, entries) = embedded(&source, &checked);
-    let embedded = Embedded {
-        set: &input.set,
-        directory: "migrations",
-        text: &text,
-        entries: &entries,
-        after: &[],
-        table_prefix: "",
-        hooks: &[],
-        store_down: None,
-        checked_on: 0,
-        order: source.order,
-        files: FileNames::Layout,
-        manifest_dir: None,
+    let (text, entries) = embedded(&source, &checked, false);
+    let (whole_text, whole_entries) = embedded(&source, &checked, true);
+    let migrations = |text, entries| {
+        Migrations::embedded(Embedded {
+            set: &input.set,
+            directory: "migrations",
+            text,
+            entries,
+            after: &[],
+            table_prefix: "",
+            hooks: &[],
+            store_down: None,
+            checked_on: 0,
+            order: source.order,
+            files: FileNames::Layout,
+            manifest_dir: None,
+        })
     };
-    let migrations = Migrations::embedded(embedded);
-    let trial = Trial { files: &files, checked: &checked, migrations: &migrations, applied, rows: &case.rows };
+    let (migrations, whole) = (migrations(&text, &entries), migrations(&whole_text, &whole_entries));
+    let trial =
+        Trial { files: &files, checked: &checked, migrations: &migrations, whole: &whole, applied, rows: &case.rows };
     trial.run().map_err(told)
 }
 
-/// What the macro would write into a program.
-fn embedded(source: &Source, checked: &Checked) -> (String, Vec<Entry>) {
+/// What the macro would write into a program; `is_whole` if every foreign key is looked at after each file.
+fn embedded(source: &Source, checked: &Checked, is_whole: bool) -> (String, Vec<Entry>) {
     let mut text = String::new();
     let length = |text: &str| u32::try_from(text.len()).expect("a short text");
     let entry = |file: &crate::read::file::MigrationFile| {
@@ -103,7 +107,9 @@ fn embedded(source: &Source, checked: &Checked) -> (String, Vec<Entry>) {
         let losses: String = losses.iter().map(line).collect();
         let (path, sql) = (&file.up.path, file.up.sql());
         let start = length(&text);
-        text += &format!("{path}{sql}{losses}");
+        let touched = if is_whole { None } else { checked.measured.touched.get(&file.version) };
+        let touched = touched.map(|tables| tables.iter().map(String::as_str).collect::<Vec<_>>().join("\n"));
+        text += &format!("{path}{sql}{losses}{}", touched.as_deref().unwrap_or_default());
         let place = |at: usize| u16::try_from(at).expect("a short name");
         Entry {
             version: file.version,
@@ -117,6 +123,7 @@ fn embedded(source: &Source, checked: &Checked) -> (String, Vec<Entry>) {
             irreversible: None,
             up_losses: length(&losses),
             down_losses: 0,
+            touched: touched.as_deref().map(length),
             down_path: 0,
             up_line: file.up.line(),
             down_line: 1,
@@ -135,6 +142,8 @@ struct Trial<'t> {
     files: &'t [File],
     checked: &'t Checked,
     migrations: &'t Migrations<'t>,
+    /// The same, with every foreign key looked at after each file.
+    whole: &'t Migrations<'t>,
     /// How many files are applied when the rows come.
     applied: usize,
     rows: &'t [RowSeed],
@@ -163,7 +172,7 @@ impl Trial<'_> {
             }
         }
         let before = dump(&jump)?;
-        let jumped = self.migrations.migrate(&mut jump);
+        let jumped = self.whole.migrate(&mut jump);
         match (failed, jumped) {
             (None, Ok(_)) => {
                 self.compare(&stepwise, &mut jump)?;
