@@ -1,7 +1,7 @@
 //! Steps that SQL alone cannot do: functions of the program's, in the transaction of the migration.
 
 use molos::rusqlite::Connection;
-use molos::{ErrorKind, Migration, Migrations, Migrator, Transactions};
+use molos::{DatabaseFailure, ErrorKind, Migration, Migrations, Migrator, Transactions};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -80,11 +80,15 @@ fn a_hook_that_fails_undoes_what_came_before_it() {
 
 #[test]
 fn a_hook_that_ends_the_transaction_is_told_so_even_if_it_begins_another() {
-    let hooks: [molos::Hook; 4] = [
+    let hooks: [molos::Hook; 5] = [
         |conn| Ok(conn.execute_batch("COMMIT")?),
         |conn| Ok(conn.execute_batch("COMMIT; BEGIN")?),
         |conn| Ok(conn.execute_batch("ROLLBACK; BEGIN IMMEDIATE")?),
         |conn| Ok(conn.execute_batch("COMMIT; BEGIN; SAVEPOINT other")?),
+        |conn| {
+            conn.execute_batch("COMMIT")?;
+            Err("and then it fails".into())
+        },
     ];
     for hook in hooks {
         let list = [Migration::new(1, "hasty", "CREATE TABLE a (b)").with_hook(hook)];
@@ -101,6 +105,27 @@ fn a_hook_that_ends_the_transaction_is_told_so_even_if_it_begins_another() {
         }
         assert!(conn.is_autocommit() && rehearsed.is_autocommit());
     }
+}
+
+#[test]
+fn a_hook_that_the_program_stops_can_be_run_again() {
+    let list = [Migration::new(1, "long", "CREATE TABLE a (b)").with_hook(|conn| {
+        let forever = "WITH RECURSIVE n AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n";
+        let handle = conn.get_interrupt_handle();
+        let stop = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            handle.interrupt();
+        });
+        let result = conn.query_row(forever, [], |row| row.get::<_, i64>(0));
+        stop.join().map_err(|_| "the thread that stops it")?;
+        Ok(result.map(drop)?)
+    })];
+    let mut conn = Connection::open_in_memory().expect("a database");
+    let error = Migrations::new("app", "migrations", &list).migrate(&mut conn).expect_err("it is stopped");
+    assert!(matches!(error.kind(), ErrorKind::Database(DatabaseFailure::Interrupted)), "{error:#}");
+    assert!(error.is_retryable());
+    assert_eq!(error.step().map(|step| step.version), Some(1));
+    assert!(conn.prepare("SELECT * FROM a").is_err() && conn.is_autocommit());
 }
 
 #[test]

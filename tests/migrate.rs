@@ -827,6 +827,25 @@ fn a_rollback_takes_what_it_saw_and_nothing_that_came_or_went_meanwhile() {
 }
 
 #[test]
+fn of_a_plan_that_was_shown_only_what_is_in_it_is_rolled_back() {
+    let list = [NOTES.with_down("DROP TABLE notes"), TAGS.with_down("DROP TABLE tags")];
+    let migrations = app(&list);
+    let migrator = Migrator::new(&migrations);
+    let mut conn = memory();
+    migrator.migrate(&mut conn).expect("it migrates");
+    let back = Rollback::Steps(1);
+    let plan = migrator.plan_rollback(&mut conn, back).expect("a plan");
+    migrator.rollback(&mut conn, back).expect("somebody else was quicker");
+    let report = migrator.rollback_planned(&mut conn, back, &plan).expect("there is nothing left of it");
+    assert_eq!((report.steps().len(), tables(&conn)), (0, vec!["notes".to_owned()]));
+    let plan = migrator.plan_rollback(&mut conn, back).expect("a plan");
+    migrator.migrate(&mut conn).expect("somebody else has migrated");
+    let error = migrator.rollback_planned(&mut conn, back, &plan).expect_err("tags was not shown");
+    assert!(error.to_string().contains("has applied migration 2"), "{error}");
+    assert_eq!(tables(&conn).len(), 2);
+}
+
+#[test]
 fn a_nul_in_a_migration_does_not_hide_what_comes_after_it() {
     let scripts = [
         "CREATE TABLE a (x);\0CREATE TABLE b (x);",

@@ -78,7 +78,7 @@ fn a_migration_that_would_commit_is_not_rehearsed() -> Done {
     let mut conn = Connection::open_in_memory()?;
     let error = Migrator::new(&migrations).rehearse(&mut conn).expect_err("it could not be undone");
     assert!(
-        matches!(error.kind(), ErrorKind::TransactionEnded)
+        matches!(error.kind(), ErrorKind::EndsTransaction)
             && error.location().is_some_and(|location| location.line == 2),
         "{error}"
     );

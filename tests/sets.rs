@@ -414,6 +414,32 @@ fn everybody_who_wants_to_know_is_told() -> Result {
 }
 
 #[test]
+fn a_downgrade_takes_nothing_that_another_set_stands_on() -> Result {
+    let (core_steps, tasks_steps) = (core_steps(), tasks_steps());
+    let settings = &core_steps[1];
+    let after = [Base {
+        directory: "core/migrations",
+        version: 2,
+        name: "settings",
+        checksum: *settings.checksum().as_bytes(),
+    }];
+    let (core, tasks) = (core(&core_steps), tasks(&tasks_steps, &after));
+    let mut conn = memory();
+    Migrator::new([&core, &tasks]).migrate(&mut conn)?;
+    let before = tables(&conn);
+    let alone = Migrator::new([&core, &tasks]).only("core")?;
+    let error = alone.downgrade_to(&mut conn, 1).expect_err("tasks stands on it");
+    assert_eq!(
+        error.to_string(),
+        "migration 2 (settings) of \"core\" cannot be rolled back: the set \"tasks\" is applied, and comes after it"
+    );
+    assert_eq!(tables(&conn), before);
+    Migrator::new([&core, &tasks]).only("tasks")?.rollback(&mut conn, Rollback::All)?;
+    assert_eq!(alone.downgrade_to(&mut conn, 1)?.steps().len(), 1);
+    Ok(())
+}
+
+#[test]
 fn what_another_set_stands_on_is_not_rolled_back_without_it() -> Result {
     let (core_steps, tasks_steps, after) = (core_steps(), tasks_steps(), after_core());
     let (core, tasks) = (core(&core_steps), tasks(&tasks_steps, &after));

@@ -2,19 +2,18 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use comfy_table::Cell;
 use molos_runtime::__private::{Milliseconds, UtcTime};
 use molos_runtime::rusqlite::Connection;
 use molos_runtime::{
     AdoptedSet, BackupProblem, Difference, Direction, Error, ErrorKind, Fact, Keep, Loss, Migration, Migrator, Plan,
-    Report, Rollback, SetStatus, State, Status, StepRehearsal, StepReport, StepStatus, Transactions,
+    Report, Rollback, SetStatus, State, Status, StepRehearsal, StepStatus, Transactions,
 };
 
 use crate::ask::{Unattended, confirm};
 use crate::interrupt::stoppable;
-use crate::json::HowDifferent;
+use crate::json::{HowDifferent, milliseconds};
 use crate::output::{Failure, Output, PENDING, Rows, WRONG, bad, cell, code_of, due, good, note, show_error};
 use crate::progress::Progress;
 use crate::target::{self, Target};
@@ -49,7 +48,9 @@ pub(crate) fn rollback(args: &crate::Rollback, migrator: Migrator<'_>, target: &
     if args.dry_run {
         return planned(&plan, false, output);
     }
-    let report = carry_out(&plan, migrator, &mut conn, &args.safety, |migrator, conn| migrator.rollback(conn, back))?;
+    let report = carry_out(&plan, migrator, &mut conn, &args.safety, |migrator, conn| {
+        migrator.rollback_planned(conn, back, &plan)
+    })?;
     ran(&report, output)
 }
 
@@ -95,14 +96,7 @@ fn run_with_progress<'m>(
 
 /// Says what was run.
 fn ran(report: &Report, output: &Output) -> Code {
-    let step = |step: &StepReport| json::Step {
-        set: step.set.clone(),
-        version: step.version,
-        name: step.name.clone(),
-        milliseconds: milliseconds(step.elapsed),
-    };
-    let data =
-        json::Report { direction: report.direction().to_string(), steps: report.steps().iter().map(step).collect() };
+    let data = json::Report::of(report);
     if report.steps().is_empty() {
         output.answer(&data, report)?;
         return DONE;
@@ -436,23 +430,5 @@ fn up_to(migrator: Migrator<'_>, version: Option<i64>) -> Migrator<'_> {
     match version {
         Some(version) => migrator.up_to(version),
         None => migrator,
-    }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    // Whole microseconds, so that no digits come from the arithmetic.
-    (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn milliseconds_have_no_more_digits_than_microseconds() {
-        let cases = [(0, "0.0"), (1, "0.001"), (591, "0.591"), (1_100, "1.1"), (86_400_000_007, "86400000.007")];
-        for (microseconds, expected) in cases {
-            assert_eq!(format!("{:?}", milliseconds(Duration::from_micros(microseconds))), expected);
-        }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Later versions may add fields; they change the meaning of none, and remove none. `null` stands where there is nothing to say.
 
+use std::time::Duration;
+
+use molos_runtime::StepReport;
 use serde::{Deserialize, Serialize};
 
 /// `migrate`, `rollback` and `downgrade`: what was run, in this order.
@@ -354,6 +357,8 @@ pub struct Error {
     pub location: Option<Location>,
     /// Whether the same command may work later.
     pub retryable: bool,
+    /// What was committed before it failed; `null` if nothing was.
+    pub completed: Option<Report>,
 }
 
 /// A place in a migration's file.
@@ -368,6 +373,18 @@ pub struct Location {
     pub column: usize,
 }
 
+impl Report {
+    pub(crate) fn of(report: &molos_runtime::Report) -> Self {
+        let step = |step: &StepReport| Step {
+            set: step.set.clone(),
+            version: step.version,
+            name: step.name.clone(),
+            milliseconds: milliseconds(step.elapsed),
+        };
+        Self { direction: report.direction().to_string(), steps: report.steps().iter().map(step).collect() }
+    }
+}
+
 impl Error {
     pub(crate) fn of(error: &molos_runtime::Error) -> Self {
         let cause = std::error::Error::source(error).map(ToString::to_string);
@@ -380,6 +397,7 @@ impl Error {
             migration: error.step().map(Named::of),
             location,
             retryable: error.is_retryable(),
+            completed: error.completed().map(Report::of),
         }
     }
 }
@@ -387,5 +405,23 @@ impl Error {
 impl Named {
     pub(crate) fn of(step: &molos_runtime::Step) -> Self {
         Self { set: step.set.clone(), version: step.version, name: step.name.clone() }
+    }
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    // Whole microseconds, so that no digits come from the arithmetic.
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_have_no_more_digits_than_microseconds() {
+        let cases = [(0, "0.0"), (1, "0.001"), (591, "0.591"), (1_100, "1.1"), (86_400_000_007, "86400000.007")];
+        for (microseconds, expected) in cases {
+            assert_eq!(format!("{:?}", milliseconds(Duration::from_micros(microseconds))), expected);
+        }
     }
 }

@@ -24,6 +24,8 @@ pub enum Failure {
     Unregistered,
     /// The statement, or the program's function, ended the transaction.
     TransactionEnded,
+    /// The statement would end the transaction, and was not run.
+    EndsTransaction,
     /// A row still refers to nothing when the transaction ends.
     DeferredKey,
     /// The history table is not as it should be.

@@ -102,7 +102,10 @@ impl<DB: Database> Migrator<'_, DB> {
         if target.is_some() {
             of_one_set(&sets)?;
         }
-        if steps(&to_downgrade(&mut conn, &sets, target).await?)?.is_empty() {
+        let back = to_downgrade(&mut conn, &sets, target).await?;
+        let steps = steps(&back)?;
+        self.check_dependents(&mut conn, &sets, &steps).await?;
+        if steps.is_empty() {
             return Ok(Report::new(Direction::Down, Vec::new(), sets.len()));
         }
         self.refuse_temporary(&mut conn).await?;
@@ -127,6 +130,7 @@ impl<DB: Database> Migrator<'_, DB> {
         let sets = self.histories(conn).await?;
         let back = to_downgrade(conn, &sets, target).await?;
         let steps = steps(&back)?;
+        self.check_dependents(conn, &sets, &steps).await?;
         if let Some(backup) = self.backup.as_ref().filter(|_| !steps.is_empty()) {
             backup.make(conn, &sets, self.listener()).await?;
         }

@@ -166,6 +166,7 @@ pub(crate) fn script_failed<DB: Database>(
     let of_step = |kind| Error::new(kind).of(Step::of(migration)).at(location).alone(is_alone);
     match error.failure {
         Failure::TransactionEnded => of_step(ErrorKind::TransactionEnded),
+        Failure::EndsTransaction => of_step(ErrorKind::EndsTransaction),
         Failure::Statement => of_step(ErrorKind::Statement { direction }).because(error.source),
         Failure::Unregistered => of_step(ErrorKind::Unregistered).because(error.source),
         failure => of_step(kind_of(failure)).because(error.source),
@@ -175,6 +176,10 @@ pub(crate) fn script_failed<DB: Database>(
 fn hook_failed(step: &Step, error: DatabaseError) -> Error {
     match error.failure {
         Failure::TransactionEnded => Error::new(ErrorKind::TransactionEnded).of(step.clone()),
+        // The disk or the user, and not what the function does.
+        Failure::Database(failure @ (DatabaseFailure::Full | DatabaseFailure::Interrupted | DatabaseFailure::Io)) => {
+            Error::new(ErrorKind::Database(failure)).of(step.clone()).because(error.source)
+        }
         _ => Error::new(ErrorKind::Hook).of(step.clone()).because(error.source),
     }
 }
@@ -297,6 +302,7 @@ fn kind_of(failure: Failure) -> ErrorKind {
         // Where waiting has a sense, `Migrator` waits before it comes to this.
         Failure::Busy => ErrorKind::Busy { waited: Duration::ZERO },
         Failure::TransactionEnded => ErrorKind::TransactionEnded,
+        Failure::EndsTransaction => ErrorKind::EndsTransaction,
         Failure::History(problem) => ErrorKind::History(problem),
         Failure::Statement | Failure::Unregistered | Failure::DeferredKey => {
             ErrorKind::Database(DatabaseFailure::Other)

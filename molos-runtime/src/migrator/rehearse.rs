@@ -50,7 +50,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     ///
     /// # Errors
     ///
-    /// Those that [`migrate`](Self::migrate) gives before it runs anything; [`ErrorKind::TransactionEnded`](crate::ErrorKind::TransactionEnded), also before that,
+    /// Those that [`migrate`](Self::migrate) gives before it runs anything; [`ErrorKind::EndsTransaction`](crate::ErrorKind::EndsTransaction), also before that,
     /// if a migration has a `COMMIT` in it, which could not be undone; or when the rehearsal cannot be undone. An error
     /// of the migrations themselves is not among them, but in [`Rehearsal::error`].
     pub fn rehearse<'a, C: Connection<Database = DB>>(
@@ -134,7 +134,7 @@ fn refuse_commits<DB: Database>(pending: &[Migration<'_, DB>]) -> Result<(), Err
     for migration in pending.iter().filter(|migration| !migration.is_without_transaction(Direction::Up)) {
         if let Some(statement) = statement_that_begins::<DB>(migration.up(), &["COMMIT", "END"]) {
             let location = engine::location(migration, Direction::Up, statement.offset);
-            return Err(Error::new(ErrorKind::TransactionEnded).of(Step::of(migration)).at(Some(location)));
+            return Err(Error::new(ErrorKind::EndsTransaction).of(Step::of(migration)).at(Some(location)));
         }
     }
     Ok(())

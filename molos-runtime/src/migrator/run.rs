@@ -23,7 +23,8 @@ pub(crate) enum Goal<DB: Database> {
         back: Rollback,
         /// Finds the steps: a pointer, so that programs that never roll back do not contain it.
         find: ToRollBack<DB>,
-        /// The set and the version of each step that there was before the lock was taken.
+        /// The set and the version of each step that was shown, or that there was before the lock was taken: no other is
+        /// rolled back.
         seen: Option<Vec<(String, i64)>>,
     },
 }
@@ -52,16 +53,10 @@ impl<DB: Database> Goal<DB> {
 
     /// The same, about these steps and no others: of two processes that roll back one step at once, the second finds that
     /// it is done.
-    fn about(self, steps: &[Migration<'_, DB>], sets: &[SetHistory<'_, DB>]) -> Self {
-        let Self::Down { back, find, .. } = self else { return self };
-        let back = match (back, sets) {
-            (Rollback::Steps(_), [of]) => {
-                of.history.iter().rev().nth(steps.len()).map_or(Rollback::All, |left| Rollback::To(left.version))
-            }
-            _ => back,
-        };
-        let seen = steps.iter().map(|step| (step.set().to_owned(), step.version())).collect();
-        Self::Down { back, find, seen: Some(seen) }
+    fn about(self, steps: &[Migration<'_, DB>]) -> Self {
+        let Self::Down { back, find, seen } = self else { return self };
+        let about = || steps.iter().map(|step| (step.set().to_owned(), step.version())).collect();
+        Self::Down { back, find, seen: Some(seen.unwrap_or_else(about)) }
     }
 }
 
@@ -104,6 +99,17 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         back: Rollback,
     ) -> C::Outcome<'a, Result<Report, Error>> {
         C::outcome(self.run(conn.handle(), Goal::down(back)))
+    }
+
+    /// Rolls back what a plan has shown, or what of it is still there.
+    #[doc(hidden)]
+    pub fn rollback_planned<'a, C: Connection<Database = DB>>(
+        &'a self,
+        conn: &'a mut C,
+        back: Rollback,
+        plan: &Plan<'_, DB>,
+    ) -> C::Outcome<'a, Result<Report, Error>> {
+        C::outcome(self.run(conn.handle(), Goal::down(back).about(plan.steps())))
     }
 
     /// What [`migrate`](Self::migrate) would run now. Nothing is changed.
@@ -180,11 +186,11 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     }
 
     /// Checks that no set that is left alone was checked after what is to be rolled back.
-    async fn check_dependents(
+    pub(crate) async fn check_dependents(
         &self,
         conn: &mut DB::Handle<'_>,
         sets: &[SetHistory<'m, DB>],
-        steps: &[Migration<'m, DB>],
+        steps: &[Migration<'_, DB>],
     ) -> Result<(), Error> {
         for other in self.sets.others() {
             let is_base_of_other = |step: &&Migration<'_, DB>| {
@@ -306,7 +312,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         let mut done = Vec::new();
         let steps = self.steps(&mut conn, &sets, &goal).await?;
         if !steps.is_empty() {
-            let goal = goal.about(&steps, &sets);
+            let goal = goal.about(&steps);
             if direction == Direction::Up {
                 engine_version::check(&mut conn, &sets).await?;
             }
@@ -505,12 +511,20 @@ fn to_roll_back<'a, 'm, DB: Database>(
         if back != Rollback::All {
             of_one_set(sets)?;
         }
-        let steps = sets.iter().rev().map(|SetHistory { set, history }| plan::down(set, history, back));
-        let steps = steps.collect::<Result<Vec<_>, _>>()?.concat();
-        let is_seen = |step: &&Migration<'_, DB>, seen: &[(String, i64)]| {
-            seen.iter().any(|(set, version)| set == step.set() && *version == step.version())
+        let is_seen = |set: &str, version: i64| {
+            seen.is_none_or(|seen| seen.iter().any(|(of, known)| of == set && *known == version))
         };
-        if let Some(step) = seen.and_then(|seen| steps.iter().find(|step| !is_seen(step, seen))) {
+        let mut steps = Vec::new();
+        for SetHistory { set, history } in sets.iter().rev() {
+            // Of those that were seen, another process may have rolled some back.
+            let left = || history.iter().filter(|applied| is_seen(set.set(), applied.version)).count();
+            let back = match back {
+                Rollback::Steps(count) => Rollback::Steps(count.min(left())),
+                other => other,
+            };
+            steps.extend(plan::down(set, history, back)?);
+        }
+        if let Some(step) = steps.iter().find(|step| !is_seen(step.set(), step.version())) {
             let problem = TargetProblem::AppliedMeanwhile { set: step.set().to_owned() };
             return Err(Error::new(ErrorKind::Target { version: step.version(), problem }));
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use super::client::{Handle, Hook};
 use super::error::of_statement;
 use super::{Postgres, tokens};
@@ -32,7 +34,8 @@ impl Run for Handle<'_> {
 
     async fn execute(&mut self, statement: Statement<'_>) -> Result<(), DatabaseError> {
         if tokens::ends_transaction(statement.sql) {
-            return Err(transaction_ended());
+            let source = "it would end the transaction that it is run in".into();
+            return Err(DatabaseError { failure: Failure::EndsTransaction, offset: None, source });
         }
         self.batch(statement.sql).await.map_err(|error| of_statement(statement.sql, error))
     }
@@ -44,8 +47,11 @@ impl Run for Handle<'_> {
     async fn hook(&mut self, hook: Hook) -> Result<(), DatabaseError> {
         // A savepoint is gone when the transaction that it belongs to has ended, even if there is another one by then.
         self.batch("SAVEPOINT _molos_hook").await?;
-        self.call(hook).await.map_err(DatabaseError::other)?;
-        self.batch("RELEASE SAVEPOINT _molos_hook").await.map_err(|_| transaction_ended())
+        let result = self.call(hook).await.map_err(DatabaseError::other);
+        match self.batch("RELEASE SAVEPOINT _molos_hook").await {
+            Err(error) if is_of_no_savepoint(&error) => Err(transaction_ended()),
+            released => result.and(released.map_err(DatabaseError::from)),
+        }
     }
 
     /// The server has refused what would refer to nothing, or does so at the commit.
@@ -58,12 +64,18 @@ impl Run for Handle<'_> {
     }
 }
 
+/// Whether the server does not know a savepoint, or is in no transaction.
+fn is_of_no_savepoint(error: &tokio_postgres::Error) -> bool {
+    let code = error.code();
+    code == Some(&SqlState::S_E_INVALID_SPECIFICATION) || code == Some(&SqlState::NO_ACTIVE_SQL_TRANSACTION)
+}
+
 impl Transact for Handle<'_> {
     async fn in_transaction(&mut self) -> Result<bool, DatabaseError> {
         // Outside of a transaction, a simple query is one of its own, which begins with it.
         match self.text("SELECT now() = statement_timestamp()").await {
             Ok(is_alone) => Ok(is_alone.as_deref() != Some("t")),
-            Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::IN_FAILED_SQL_TRANSACTION) => Ok(true),
+            Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }

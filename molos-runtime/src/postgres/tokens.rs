@@ -189,11 +189,15 @@ impl Body {
 pub(super) fn ends_transaction(statement: &str) -> bool {
     let mut words =
         tokens(statement).filter(|token| token.kind == TokenKind::Word).map(|token| &statement[token.range]);
-    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (first, second, third) =
+        (words.next().unwrap_or_default(), words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
     match () {
         () if is(first, "PREPARE") => is(second, "TRANSACTION"),
-        () if is(first, "ROLLBACK") => !statement.to_ascii_uppercase().contains(" TO "),
+        () if is(first, "ROLLBACK") => {
+            let is_noise = is(second, "WORK") || is(second, "TRANSACTION");
+            !is(if is_noise { third } else { second }, "TO")
+        }
         () => ["ABORT", "BEGIN", "COMMIT", "END", "START"].iter().any(|keyword| is(first, keyword)),
     }
 }
@@ -239,12 +243,27 @@ mod tests {
 
     #[test]
     fn what_ends_a_transaction_is_told_from_what_goes_back_in_it() {
-        for sql in
-            ["commit", "BEGIN;", "/* */ ROLLBACK", "START TRANSACTION", "PREPARE TRANSACTION 'a'", "ABORT", "END"]
-        {
+        for sql in [
+            "commit",
+            "BEGIN;",
+            "/* */ ROLLBACK",
+            "ROLLBACK /* go TO x */",
+            "ROLLBACK TRANSACTION",
+            "START TRANSACTION",
+            "PREPARE TRANSACTION 'a'",
+            "ABORT",
+            "END",
+        ] {
             assert!(ends_transaction(sql), "{sql}");
         }
-        for sql in ["ROLLBACK TO SAVEPOINT a", "SAVEPOINT a", "PREPARE a AS SELECT 1", "SELECT 'COMMIT'", ""] {
+        for sql in [
+            "ROLLBACK TO\nSAVEPOINT a",
+            "rollback work to a",
+            "SAVEPOINT a",
+            "PREPARE a AS SELECT 1",
+            "SELECT 'COMMIT'",
+            "",
+        ] {
             assert!(!ends_transaction(sql), "{sql}");
         }
     }

@@ -9,11 +9,11 @@ use rusqlite::config::DbConfig::{SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_LE
 use rusqlite::{Batch, Connection, ErrorCode, ffi};
 
 use super::copy::file_of;
-use super::error::{is_interrupt, is_unregistered, offset_in};
+use super::error::{is_interrupt, is_sql_error, is_unregistered, offset_in};
 use super::keys::{have_triggers, violations_among, violations_of};
 use super::{Handle, Hook, Sqlite};
 use crate::database::{DatabaseError, Failure, Run, Transact, Violations};
-use crate::model::error::DatabaseFailure;
+use crate::model::error::{DatabaseFailure, Source};
 use crate::model::migration::ForeignKeys;
 use crate::model::script::Statement;
 
@@ -58,8 +58,15 @@ impl Run for Handle<'_> {
     async fn hook(&mut self, hook: Hook) -> Result<(), DatabaseError> {
         // A savepoint is gone when the transaction that it belongs to has ended, even if there is another one by then.
         self.0.execute_batch("SAVEPOINT _molos_hook")?;
-        hook(self.0).map_err(DatabaseError::other)?;
-        self.0.execute_batch("RELEASE _molos_hook").map_err(|_| transaction_ended())
+        let result = hook(self.0).map_err(of_hook);
+        match (self.0.execute_batch("RELEASE _molos_hook"), result) {
+            // After some failures, a full disk among them, SQLite has rolled back by itself.
+            (Err(_), Err(error)) if matches!(error.failure, Failure::Database(failure) if is_retryable(failure)) => {
+                Err(error)
+            }
+            (Err(error), _) if is_sql_error(&error) => Err(transaction_ended()),
+            (released, result) => result.and(released.map_err(DatabaseError::from)),
+        }
     }
 
     async fn violations(&mut self, touched: Option<&[&str]>) -> Result<Violations, DatabaseError> {
@@ -186,6 +193,19 @@ fn rollback(conn: &Connection) -> Result<(), DatabaseError> {
         }
     }
     Ok(())
+}
+
+/// What a function of the program ended with: an error of the connection's own keeps its kind.
+fn of_hook(error: Source) -> DatabaseError {
+    match error.downcast::<rusqlite::Error>() {
+        Ok(error) => DatabaseError::from(*error),
+        Err(error) => DatabaseError::other(error),
+    }
+}
+
+/// Whether a failure is of the moment, whatever database the function had to do with.
+const fn is_retryable(failure: DatabaseFailure) -> bool {
+    matches!(failure, DatabaseFailure::Full | DatabaseFailure::Interrupted | DatabaseFailure::Io)
 }
 
 fn transaction_ended() -> DatabaseError {

@@ -29,6 +29,9 @@ pub enum ErrorKind {
     ///
     /// What ran before may be in the database, and is not in the history. `embed_migrations!` refuses such a migration.
     TransactionEnded,
+    /// A migration has a statement that would end the transaction that it is run in; the statement was not run.
+    /// `embed_migrations!` refuses such a migration.
+    EndsTransaction,
     /// Rows refer to what is not there, and did not before the migrations ran; or
     /// [`Migrator::verify`](crate::Migrator::verify) found such rows, and no migration was run.
     #[non_exhaustive]

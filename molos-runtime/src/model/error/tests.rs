@@ -28,6 +28,7 @@ fn all() -> Vec<Error> {
         ErrorKind::Unregistered,
         ErrorKind::Hook,
         ErrorKind::TransactionEnded,
+        ErrorKind::EndsTransaction,
         ErrorKind::ForeignKeys { steps: steps(), violations: violations() },
         ErrorKind::ForeignKeys { steps: Vec::new(), violations: violations() },
         ErrorKind::OlderEngine { database: "SQLite", running: text(), checked_on: text(), remedy: "upgrade" },

@@ -43,6 +43,7 @@ fn title(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
         ErrorKind::Unregistered => write!(f, "{step} uses what is not registered with this connection"),
         ErrorKind::Hook => write!(f, "the hook of {step} failed"),
         ErrorKind::TransactionEnded => write!(f, "{step} ended the transaction it was run in"),
+        ErrorKind::EndsTransaction => write!(f, "{step} would end the transaction it is run in"),
         ErrorKind::ForeignKeys { steps, violations } => {
             if steps.is_empty() {
                 return write!(f, "rows refer to nothing: {}", List(violations));
@@ -119,7 +120,9 @@ fn title(error: &Error, f: &mut Formatter<'_>) -> fmt::Result {
         ErrorKind::OtherHistory { tool, problem } => other_history(*tool, problem, f),
         ErrorKind::Sets(problem) => sets(problem, step, f),
         ErrorKind::Busy { waited } => {
-            write!(f, "the database is held by another connection; gave up after {}", Seconds(*waited))
+            f.write_str("the database is held by another connection")?;
+            // Where the connection itself has waited, only it knows how long.
+            if waited.is_zero() { Ok(()) } else { write!(f, "; gave up after {}", Seconds(*waited)) }
         }
         ErrorKind::InTransaction => f.write_str("the connection is inside a transaction"),
         ErrorKind::Temporary { names } => {
@@ -271,6 +274,9 @@ pub(super) fn help(error: &Error) -> Option<Cow<'static, str>> {
         }
         ErrorKind::Hook => "what this call had not committed is undone; correct the hook and run again",
         ErrorKind::TransactionEnded => "remove its BEGIN, COMMIT or ROLLBACK, and restore the database from a backup",
+        ErrorKind::EndsTransaction => {
+            "remove its BEGIN, COMMIT or ROLLBACK; what this call had not committed is undone"
+        }
         ErrorKind::ForeignKeys { steps, .. } if steps.is_empty() => "change or delete these rows",
         ErrorKind::ForeignKeys { .. } => "nothing was committed; move, change or delete these rows in the migration",
         ErrorKind::OlderEngine { remedy, .. } => return Some(format!("nothing was run; {remedy}").into()),
