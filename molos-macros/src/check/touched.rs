@@ -26,10 +26,8 @@ pub(crate) fn touched(
         _ => None,
     });
     // What is neither in the schema nor was there before is the database's own, or was there for a while.
-    let is_of_schema = |name: &&String| {
-        let mut objects = schema.objects().chain(changed.iter().map(|changed| &changed.object));
-        objects.any(|object| object.table == **name)
-    };
+    let is_of_schema =
+        |name: &&String| schema.has(name) || changed.iter().any(|changed| changed.object.table == **name);
     let written = effects.written.union(&effects.replaced).chain(renamed.flatten()).filter(is_of_schema);
     let defined = changed.iter().filter(|changed| is_about_keys(changed)).map(|changed| &changed.object.table);
     let touched: BTreeSet<String> = written.chain(defined).cloned().collect();

@@ -153,7 +153,7 @@ fn entry(
     *text += &down_losses;
     let (up_losses, down_losses) = (number(up_losses.len()), number(down_losses.len()));
     let touched = optional(measured.touched.get(&file.version).map(|tables| {
-        let tables = tables.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+        let tables = table_lines(tables);
         *text += &tables;
         number(tables.len())
     }));
@@ -168,6 +168,11 @@ fn entry(
     }
 }
 
+/// A table a line.
+pub(crate) fn table_lines(tables: &BTreeSet<String>) -> String {
+    tables.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+}
+
 fn optional(number: Option<Literal>) -> TokenStream {
     match number {
         None => quote!(::core::option::Option::None),
@@ -176,7 +181,7 @@ fn optional(number: Option<Literal>) -> TokenStream {
 }
 
 /// A table a line, or a table and, behind a tab, a column.
-fn lines(losses: &BTreeSet<Loss>) -> String {
+pub(crate) fn lines(losses: &BTreeSet<Loss>) -> String {
     let line = |(table, column): &Loss| match column {
         None => format!("{table}\n"),
         Some(column) => format!("{table}\t{column}\n"),

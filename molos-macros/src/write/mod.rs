@@ -3,7 +3,7 @@
 mod directory_test;
 mod docs;
 mod markdown;
-mod migrations;
+pub(crate) mod migrations;
 pub(crate) mod model;
 mod tables;
 

@@ -30,15 +30,15 @@ enum Back<'s, DB: Database> {
     Newer(Stored<'s>),
 }
 
-impl<DB: Database> Migrator<'_, DB> {
+impl<'m, DB: Database> Migrator<'m, DB> {
     /// Rolls back a database that is newer than this program, so that the program can use it: newest first, until the newest
     /// migration that is applied is one that this program has. Of several sets, each is rolled back as far as it is newer, the
     /// last set first.
     ///
     /// What this program does not have is rolled back with the SQL that the newer one has left in the history table, in
-    /// one transaction, whatever [`transactions`](Self::transactions) says. Every foreign key is checked
-    /// before it is committed. That SQL is run only if it is what molos wrote: beside it there is a checksum, which tells
-    /// what was changed by accident or by hand. It is no signature: from a file of unknown origin, do not downgrade.
+    /// one transaction, whatever [`transactions`](Self::transactions) says. Every foreign key is checked before it is
+    /// committed. That SQL is run only if it is what molos wrote: beside it there is a checksum, which tells what was
+    /// changed by accident or by hand. It is no signature: from a file of unknown origin, do not downgrade.
     ///
     /// A down migration that has to be run outside of a transaction (`-- molos: no-transaction`) changes no schema, and is left
     /// out.
@@ -102,10 +102,7 @@ impl<DB: Database> Migrator<'_, DB> {
         if target.is_some() {
             of_one_set(&sets)?;
         }
-        let back = to_downgrade(&mut conn, &sets, target).await?;
-        let steps = steps(&back)?;
-        self.check_dependents(&mut conn, &sets, &steps).await?;
-        if steps.is_empty() {
+        if steps(&self.to_downgrade(&mut conn, &sets, target).await?)?.is_empty() {
             return Ok(Report::new(Direction::Down, Vec::new(), sets.len()));
         }
         self.refuse_temporary(&mut conn).await?;
@@ -128,9 +125,8 @@ impl<DB: Database> Migrator<'_, DB> {
     ) -> Result<Report, Error> {
         let Session { conn, settings, .. } = session;
         let sets = self.histories(conn).await?;
-        let back = to_downgrade(conn, &sets, target).await?;
+        let back = self.to_downgrade(conn, &sets, target).await?;
         let steps = steps(&back)?;
-        self.check_dependents(conn, &sets, &steps).await?;
         if let Some(backup) = self.backup.as_ref().filter(|_| !steps.is_empty()) {
             backup.make(conn, &sets, self.listener()).await?;
         }
@@ -139,6 +135,36 @@ impl<DB: Database> Migrator<'_, DB> {
         let reports = self.apply(conn, &steps, None, course).await.map_err(|error| stored_down_failed(error, &back))?;
         self.commit(conn, &steps).await?;
         Ok(Report::new(Direction::Down, reports, sets.len()))
+    }
+
+    /// What is to be rolled back.
+    async fn to_downgrade<'s>(
+        &self,
+        conn: &mut DB::Handle<'_>,
+        sets: &'s [SetHistory<'m, DB>],
+        target: Option<i64>,
+    ) -> Result<Vec<Back<'s, DB>>, Error> {
+        let mut back = Vec::new();
+        for SetHistory { set, history } in sets.iter().rev() {
+            let latest = set.latest().map(|migration| migration.version());
+            let is_old = |applied: &Applied| latest.is_some_and(|latest| set.key(applied.version) <= set.key(latest));
+            let (known, newer) = history.split_at(history.partition_point(is_old));
+            let known = plan::down(set, known, target.map_or(Rollback::Steps(0), Rollback::To))?;
+            for applied in newer.iter().rev() {
+                let down = conn.stored_down(set.set(), applied.version).await;
+                let Some(down) = down.map_err(|error| failed("reading the history", error))? else {
+                    return Err(Error::new(ErrorKind::StoredDown(StoredDownProblem::NotStored)).of(Step::new(
+                        set.set(),
+                        applied.version,
+                        &applied.name,
+                    )));
+                };
+                back.push(Back::Newer(Stored { set: set.set(), applied, down }));
+            }
+            self.check_dependents(conn, sets, &known).await?;
+            back.extend(known.into_iter().map(|migration| Back::Known(Box::new(migration))));
+        }
+        Ok(back)
     }
 }
 
@@ -156,34 +182,6 @@ fn stored_down_failed<DB: Database>(error: Error, back: &[Back<'_, DB>]) -> Erro
         }
         _ => error,
     }
-}
-
-/// What is to be rolled back.
-async fn to_downgrade<'s, DB: Database>(
-    conn: &mut DB::Handle<'_>,
-    sets: &'s [SetHistory<'_, DB>],
-    target: Option<i64>,
-) -> Result<Vec<Back<'s, DB>>, Error> {
-    let mut back = Vec::new();
-    for SetHistory { set, history } in sets.iter().rev() {
-        let latest = set.latest().map(|migration| migration.version());
-        let is_old = |applied: &Applied| latest.is_some_and(|latest| set.key(applied.version) <= set.key(latest));
-        let (known, newer) = history.split_at(history.partition_point(is_old));
-        let known = plan::down(set, known, target.map_or(Rollback::Steps(0), Rollback::To))?;
-        for applied in newer.iter().rev() {
-            let down = conn.stored_down(set.set(), applied.version).await;
-            let Some(down) = down.map_err(|error| failed("reading the history", error))? else {
-                return Err(Error::new(ErrorKind::StoredDown(StoredDownProblem::NotStored)).of(Step::new(
-                    set.set(),
-                    applied.version,
-                    &applied.name,
-                )));
-            };
-            back.push(Back::Newer(Stored { set: set.set(), applied, down }));
-        }
-        back.extend(known.into_iter().map(|migration| Back::Known(Box::new(migration))));
-    }
-    Ok(back)
 }
 
 /// The migrations that the engine runs, checked as far as that goes without running them.

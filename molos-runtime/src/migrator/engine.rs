@@ -47,13 +47,12 @@ pub async fn run<R: Run>(
     mut alone: Option<Duration>,
     course: Course<'_, R::Database>,
 ) -> Result<Vec<StepReport>, Error> {
-    let touched = touched(conn, steps, course.direction).await?;
-    let before = violations(conn, touched.as_deref()).await?;
+    let keys = KeysBefore::look(conn, steps, course.direction).await?;
     let mut reports = Vec::with_capacity(steps.len());
     for migration in steps {
         reports.push(run_step(conn, migration, alone.take(), course).await?);
     }
-    check_keys(conn, steps, touched.as_deref(), &before, course.goes_on).await?;
+    keys.check(conn, steps, course.goes_on).await?;
     Ok(reports)
 }
 
@@ -177,7 +176,7 @@ fn hook_failed(step: &Step, error: DatabaseError) -> Error {
     match error.failure {
         Failure::TransactionEnded => Error::new(ErrorKind::TransactionEnded).of(step.clone()),
         // The disk or the user, and not what the function does.
-        Failure::Database(failure @ (DatabaseFailure::Full | DatabaseFailure::Interrupted | DatabaseFailure::Io)) => {
+        Failure::Database(failure) if failure.is_passing() => {
             Error::new(ErrorKind::Database(failure)).of(step.clone()).because(error.source)
         }
         _ => Error::new(ErrorKind::Hook).of(step.clone()).because(error.source),
@@ -244,9 +243,45 @@ fn first_line<DB: Database>(script: &str, offset: usize) -> &str {
     statement_at::<DB>(script, offset).and_then(|statement| statement.sql.lines().next()).unwrap_or_default()
 }
 
-/// The tables whose foreign keys `steps` may break, or those of tables that refer to them; `None` if it may be any. To be
-/// asked before they are run.
-pub(crate) async fn touched<'m, R: Run>(
+/// Which foreign keys steps may break, and which of them refer to nothing before.
+///
+/// The default is every key, of which none refers to nothing.
+#[derive(Default)]
+pub(crate) struct KeysBefore<'m> {
+    /// The tables whose keys it is about, and those of tables that refer to them; `None` if it is about all.
+    touched: Option<Vec<&'m str>>,
+    violations: Violations,
+}
+
+impl<'m> KeysBefore<'m> {
+    /// Looks at the keys that `steps` may break.
+    pub(crate) async fn look<R: Run>(
+        conn: &mut R,
+        steps: &[Migration<'m, R::Database>],
+        direction: Direction,
+    ) -> Result<Self, Error> {
+        let touched = touched(conn, steps, direction).await?;
+        let violations = violations(conn, touched.as_deref()).await?;
+        Ok(Self { touched, violations })
+    }
+
+    /// Checks them after `steps` ran.
+    pub(crate) async fn check<R: Run>(
+        &self,
+        conn: &mut R,
+        steps: &[Migration<'_, R::Database>],
+        goes_on: bool,
+    ) -> Result<(), Error> {
+        let mut violations = more(&self.violations, &violations(conn, self.touched.as_deref()).await?);
+        violations.retain(|violation| !goes_on || !violation.parent.is_empty());
+        if violations.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::ForeignKeys { steps: steps.iter().map(Step::of).collect(), violations }))
+    }
+}
+
+async fn touched<'m, R: Run>(
     conn: &mut R,
     steps: &[Migration<'m, R::Database>],
     direction: Direction,
@@ -256,29 +291,19 @@ pub(crate) async fn touched<'m, R: Run>(
         let Some(tables) = step.touched(direction) else { return Ok(None) };
         touched.extend(tables);
     }
+    if touched.is_empty() {
+        return Ok(Some(touched));
+    }
     // What triggers of the database's own do was not seen when the migrations were checked.
     let have_triggers = conn.have_triggers(&touched).await.map_err(|error| failed("looking for triggers", error))?;
     Ok((!have_triggers).then_some(touched))
 }
 
-pub(crate) async fn violations<R: Run>(conn: &mut R, touched: Option<&[&str]>) -> Result<Violations, Error> {
-    conn.violations(touched).await.map_err(|error| failed("checking foreign keys", error))
-}
-
-/// Checks the foreign keys after `steps` ran, those that they have `touched`.
-pub(crate) async fn check_keys<R: Run>(
-    conn: &mut R,
-    steps: &[Migration<'_, R::Database>],
-    touched: Option<&[&str]>,
-    before: &Violations,
-    goes_on: bool,
-) -> Result<(), Error> {
-    let mut violations = more(before, &violations(conn, touched).await?);
-    violations.retain(|violation| !goes_on || !violation.parent.is_empty());
-    if violations.is_empty() {
-        return Ok(());
+async fn violations<R: Run>(conn: &mut R, touched: Option<&[&str]>) -> Result<Violations, Error> {
+    if touched.is_some_and(<[_]>::is_empty) {
+        return Ok(Violations::new());
     }
-    Err(Error::new(ErrorKind::ForeignKeys { steps: steps.iter().map(Step::of).collect(), violations }))
+    conn.violations(touched).await.map_err(|error| failed("checking foreign keys", error))
 }
 
 /// Checks every foreign key of the program's own tables in a database that no migration is run on.

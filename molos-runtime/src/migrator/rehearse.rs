@@ -1,6 +1,6 @@
 //! The real upgrade on the real data, undone.
 
-use super::engine::{self, Course, failed, violations};
+use super::engine::{self, Course, KeysBefore, failed};
 use super::run::refuse_transaction;
 use super::session::Session;
 use super::{Migrator, engine_version};
@@ -103,8 +103,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
         course: Course<'_, DB>,
         steps: &mut Vec<StepRehearsal>,
     ) -> Result<(), Error> {
-        let touched = engine::touched(conn, pending, course.direction).await?;
-        let before = violations(conn, touched.as_deref()).await?;
+        let keys = KeysBefore::look(conn, pending, course.direction).await?;
         let mut reports = Vec::with_capacity(pending.len());
         for migration in pending {
             let rows = rows_changed::<DB>(conn).await?;
@@ -119,7 +118,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
             });
             reports.push(report);
         }
-        engine::check_keys(conn, pending, touched.as_deref(), &before, course.goes_on).await?;
+        keys.check(conn, pending, course.goes_on).await?;
         engine::write_history(conn, Direction::Up, pending, &reports).await?;
         self.verify_after_steps(conn).await
     }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::engine::{self, Course, failed};
+use super::engine::{self, Course, KeysBefore, failed};
 use super::session::Session;
 use super::wait::{Wait, unless_busy};
 use super::{Migrator, Transactions, engine_version, losses, when_free};
-use crate::database::{BoxFuture, Connection, Database, Failure, History as _, Inspect as _, Transact, Violations};
+use crate::database::{BoxFuture, Connection, Database, Failure, History as _, Inspect as _, Transact};
 use crate::model::claim::Claim;
 use crate::model::error::{Error, ErrorKind, SetsProblem, Step, TargetProblem};
 use crate::model::event::Event;
@@ -483,7 +483,7 @@ impl<'m, DB: Database> Migrator<'m, DB> {
     pub(crate) async fn commit(&self, conn: &mut DB::Handle<'_>, steps: &[Migration<'_, DB>]) -> Result<(), Error> {
         let result = when_free!(self, conn, unless_busy(conn.commit()), "committing")?;
         if result.as_ref().is_err_and(|error| error.failure == Failure::DeferredKey) {
-            engine::check_keys(conn, steps, None, &Violations::new(), false).await?;
+            KeysBefore::default().check(conn, steps, false).await?;
         }
         result.map_err(|error| failed("committing", error))
     }

@@ -652,7 +652,7 @@ impl<'m, DB: Database> Migrations<'m, DB> {
         at.ok().map(|at| self.at(at))
     }
 
-    /// The migration at this place of the list.
+    /// The migration at this place of the list. It is asked for in many places, and would be unpacked in each.
     #[inline(never)]
     fn at(&self, at: usize) -> Migration<'m, DB> {
         let migration = match self.list {

@@ -123,7 +123,7 @@ pub struct SetHistory<'m, DB: Database> {
 impl<'m, DB: Database> SetHistory<'m, DB> {
     pub(crate) fn new(set: Migrations<'m, DB>, applied: Vec<Applied>) -> Self {
         let mut history: Vec<Applied> = Vec::with_capacity(applied.len());
-        // Most sets are in the order of their versions already; a sort would be most of this crate's code in a program.
+        // They nearly always come in this order, and a sort is more code in every program.
         for applied in applied {
             let at = history.partition_point(|known| set.key(known.version) <= set.key(applied.version));
             history.insert(at, applied);

@@ -61,7 +61,7 @@ impl Run for Handle<'_> {
         let result = hook(self.0).map_err(of_hook);
         match (self.0.execute_batch("RELEASE _molos_hook"), result) {
             // After some failures, a full disk among them, SQLite has rolled back by itself.
-            (Err(_), Err(error)) if matches!(error.failure, Failure::Database(failure) if is_retryable(failure)) => {
+            (Err(_), Err(error)) if matches!(error.failure, Failure::Database(failure) if failure.is_passing()) => {
                 Err(error)
             }
             (Err(error), _) if is_sql_error(&error) => Err(transaction_ended()),
@@ -201,11 +201,6 @@ fn of_hook(error: Source) -> DatabaseError {
         Ok(error) => DatabaseError::from(*error),
         Err(error) => DatabaseError::other(error),
     }
-}
-
-/// Whether a failure is of the moment, whatever database the function had to do with.
-const fn is_retryable(failure: DatabaseFailure) -> bool {
-    matches!(failure, DatabaseFailure::Full | DatabaseFailure::Interrupted | DatabaseFailure::Io)
 }
 
 fn transaction_ended() -> DatabaseError {

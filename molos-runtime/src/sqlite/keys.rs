@@ -19,11 +19,11 @@ use crate::model::violation::{Dangling, Violation};
 pub fn violations_of(conn: &Connection, table: Option<&str>) -> Result<Violations, DatabaseError> {
     let mut found = Found { conn, violations: Violations::new() };
     match (check(conn, table)?, table) {
-        (Checked::Rows(rows), _) => found.add(rows)?,
-        (Checked::Unenforceable(problem), Some(table)) => found.add_unenforceable(table, problem)?,
+        (checked, Some(table)) => found.add_checked(table, checked)?,
+        (Checked::Rows(rows), None) => found.add(rows)?,
         // One key that cannot be checked would hide those of all other tables.
         (Checked::Unenforceable(problem), None) => {
-            found.add_tables(tables_with_keys(conn, None)?)?;
+            found.add_tables(&tables_with_keys(conn, None)?)?;
             if found.violations.iter().all(|violation| !violation.parent.is_empty()) {
                 found.violations.push(Violation::unenforceable(String::new(), problem, [None; 2]));
             }
@@ -35,7 +35,7 @@ pub fn violations_of(conn: &Connection, table: Option<&str>) -> Result<Violation
 /// Every foreign key of these tables, and of those that refer to them, that points at nothing.
 pub(super) fn violations_among(conn: &Connection, tables: &[&str]) -> Result<Violations, DatabaseError> {
     let mut found = Found { conn, violations: Violations::new() };
-    found.add_tables(tables_with_keys(conn, Some(tables))?)?;
+    found.add_tables(&tables_with_keys(conn, Some(tables))?)?;
     Ok(found.violations)
 }
 
@@ -125,14 +125,16 @@ impl Found<'_> {
         Ok(())
     }
 
-    fn add_tables(&mut self, tables: Vec<String>) -> Result<()> {
-        for table in tables {
-            match check(self.conn, Some(&table))? {
-                Checked::Rows(rows) => self.add(rows)?,
-                Checked::Unenforceable(problem) => self.add_unenforceable(&table, problem)?,
-            }
+    fn add_tables(&mut self, tables: &[String]) -> Result<()> {
+        tables.iter().try_for_each(|table| self.add_checked(table, check(self.conn, Some(table))?))
+    }
+
+    /// Adds what was found in a table.
+    fn add_checked(&mut self, table: &str, checked: Checked) -> Result<()> {
+        match checked {
+            Checked::Rows(rows) => self.add(rows),
+            Checked::Unenforceable(problem) => self.add_unenforceable(table, problem),
         }
-        Ok(())
     }
 
     /// Adds a key that cannot be checked, and the rows that the other keys of its table find.

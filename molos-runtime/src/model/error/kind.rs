@@ -207,6 +207,13 @@ pub enum DatabaseFailure {
     Other,
 }
 
+impl DatabaseFailure {
+    /// Whether the same work may succeed later, whatever file or database it was done on.
+    pub(crate) const fn is_passing(self) -> bool {
+        matches!(self, Self::Full | Self::Interrupted | Self::Io)
+    }
+}
+
 /// What is wrong with the history table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -163,17 +163,11 @@ impl Error {
     /// stopped the call, the disk was full or failed, or the database could not be opened or reached.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.0.kind,
-            ErrorKind::Busy { .. }
-                | ErrorKind::Database(
-                    DatabaseFailure::CannotOpen
-                        | DatabaseFailure::Full
-                        | DatabaseFailure::Interrupted
-                        | DatabaseFailure::Io
-                )
-                | ErrorKind::Backup { problem: BackupProblem::NoRoom, .. }
-        )
+        match self.0.kind {
+            ErrorKind::Database(failure) => failure.is_passing() || failure == DatabaseFailure::CannotOpen,
+            ErrorKind::Busy { .. } | ErrorKind::Backup { problem: BackupProblem::NoRoom, .. } => true,
+            _ => false,
+        }
     }
 }
 

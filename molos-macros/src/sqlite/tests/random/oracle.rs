@@ -16,6 +16,7 @@ use crate::check::{Checked, LossesOfMigration};
 use crate::lint::finding::{DATA_LOSS, DROP_COLUMN, DROP_TABLE, FAILS_ON_ROWS, NARROW_TYPE};
 use crate::read::source::Source;
 use crate::sqlite::tests::checked;
+use crate::write::migrations::{lines, table_lines};
 
 /// Files, and the rows that a user had when so many of them were applied.
 #[derive(Clone, Debug)]
@@ -101,14 +102,11 @@ fn embedded(source: &Source, checked: &Checked, is_whole: bool) -> (String, Vec<
     let entry = |file: &crate::read::file::MigrationFile| {
         let none = LossesOfMigration::default();
         let losses = &checked.measured.losses.get(&file.version).unwrap_or(&none).up;
-        let line = |(table, column): &crate::lint::finding::Loss| {
-            column.as_ref().map_or_else(|| format!("{table}\n"), |column| format!("{table}\t{column}\n"))
-        };
-        let losses: String = losses.iter().map(line).collect();
+        let losses = lines(losses);
         let (path, sql) = (&file.up.path, file.up.sql());
         let start = length(&text);
         let touched = if is_whole { None } else { checked.measured.touched.get(&file.version) };
-        let touched = touched.map(|tables| tables.iter().map(String::as_str).collect::<Vec<_>>().join("\n"));
+        let touched = touched.map(table_lines);
         text += &format!("{path}{sql}{losses}{}", touched.as_deref().unwrap_or_default());
         let place = |at: usize| u16::try_from(at).expect("a short name");
         Entry {
